@@ -15,6 +15,7 @@ use std::{
 use glib::prelude::*;
 
 use super::{Channel, ChannelExt as _, ChannelFutureExt as _};
+use crate::{error::closed, watch::ReadAhead};
 use decode::{Frame, ToEnd, Until};
 pub use lines::{Lines, LinesStream};
 
@@ -210,6 +211,30 @@ pub trait ChannelFramingExt: IsA<Channel> {
     ) -> impl Future<Output = io::Result<glib::Bytes>> + Send + '_ {
         let reading = scan::read_future(self.as_ref(), ToEnd { max });
         async move { reading.await.map(or_empty) }
+    }
+
+    /// Pushes bytes back that were read and not consumed: the next reader gets them first.
+    ///
+    /// As the functions above do with what they have read ahead. So a protocol that is recognized
+    /// by its first bytes gets these as well, and a TLS handshake what a buffered reader has read
+    /// beyond `STARTTLS`. Watches, futures and threads that wait for input are woken.
+    ///
+    /// On a channel with [`Feature::SEEKABLE`](crate::Feature::SEEKABLE) it has to be what was read
+    /// last: seeks and writes move the position back by its length.
+    ///
+    /// # Errors
+    ///
+    /// That the channel is closed.
+    #[doc(alias = "qio_channel_push_back")]
+    fn push_back(&self, data: &[u8]) -> io::Result<()> {
+        let channel = self.as_ref();
+        if channel.is_closed() {
+            return Err(closed());
+        }
+        if !data.is_empty() {
+            channel.return_ahead(ReadAhead::copied([data].into_iter(), Vec::new()));
+        }
+        Ok(())
     }
 
     /// Iterates over the lines, of `max` bytes at most each.

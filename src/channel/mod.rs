@@ -163,7 +163,7 @@ impl Channel {
     }
 
     /// Pushes back data that was read and not consumed: the next reader gets it first.
-    fn push_back(&self, data: ReadAhead) {
+    fn return_ahead(&self, data: ReadAhead) {
         self.imp().waiters.push_back(data);
         if self.lower().is_some() {
             self.wake_waiters();
@@ -184,7 +184,7 @@ impl Channel {
         let to = SeekFrom::Current(-(data.bytes().len() as i64));
         let moved = class::VFuncs::of(self).seek(to);
         if moved.is_err() {
-            self.push_back(data);
+            self.return_ahead(data);
         }
         moved.map(drop)
     }

@@ -11,7 +11,7 @@ mod output;
 mod stream;
 pub(crate) mod task;
 
-pub(crate) use ffi::foreign::{ForeignInput, ForeignOutput, ForeignStream};
+pub(crate) use ffi::foreign::{ForeignInput, ForeignOutput, ForeignStream, seek};
 pub use input::InputStream;
 pub use output::OutputStream;
 pub use stream::IoStream;

@@ -43,7 +43,8 @@
 //! line stays in the channel for the next reader of descriptors.
 //!
 //! A program that reads from the descriptor of the channel by other means misses what was pushed
-//! back.
+//! back. [`push_back`](crate::ChannelFramingExt::push_back) does the same for a program, which has
+//! to see the first bytes to choose a protocol.
 //!
 //! # Waiting
 //!

@@ -156,6 +156,26 @@ def process():
     check(cat.wait())
 
 
+def positions():
+    file, stream = Gio.File.new_tmp(None)
+    channel = Qio.ChannelIOStream.new(stream)
+    check(channel.has_feature(Qio.ChannelFeature.SEEKABLE))
+    channel.write_bytes_all(b"one\ntwo\nthree\n")
+    check(channel.io_seek(4, 0) == 4)
+    check(channel.read_line(100).get_data() == b"two")
+    check(channel.io_seek(0, 1) == 8)
+    channel.write_bytes_all(b"THREE")
+    channel.io_seek(-6, 2)
+    check(channel.read_to_end(100).get_data() == b"THREE\n")
+    check(is_io(error_of(channel.io_seek, -1, 0), Gio.IOErrorEnum.INVALID_ARGUMENT))
+    channel.close()
+    file.delete()
+    pair = Gio.SimpleIOStream.new(Gio.MemoryInputStream(), Gio.MemoryOutputStream.new_resizable())
+    channel = Qio.ChannelIOStream.new(pair)
+    check(not channel.has_feature(Qio.ChannelFeature.SEEKABLE))
+    check(is_io(error_of(channel.io_seek, 0, 0), Gio.IOErrorEnum.NOT_SUPPORTED))
+
+
 def relayed():
     """The relay between a class in Python and a socket."""
     one, other = make_pair()
@@ -243,6 +263,7 @@ output_in_python()
 cancelled()
 watched()
 process()
+positions()
 relayed()
 tls_over_python()
 connections()

@@ -150,6 +150,7 @@ base (gpointer wrong)
   complains (qio_channel_read_until (ioc, (const guint8 *) ";", 1, 1, &error) == NULL);
   complains (qio_channel_read_frame (ioc, QIO_CHANNEL_FRAMING_U8, 1, &error) == NULL);
   complains (!qio_channel_write_frame (ioc, QIO_CHANNEL_FRAMING_U8, bytes, &error));
+  complains (!qio_channel_push_back (ioc, bytes, &error));
   complains (qio_channel_read_to_end (ioc, 1, &error) == NULL);
   complains (qio_io_stream_new (ioc) == NULL);
   complains (qio_io_stream_get_channel (wrong) == NULL);

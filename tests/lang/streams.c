@@ -39,6 +39,10 @@ items (void)
   /* What was read ahead goes to the next reader. */
   check (qio_channel_read_all (ioc, buf, 4, &error) == 0 && memcmp (buf, "body", 4) == 0);
 
+  check (qio_channel_push_back (ioc, content, &error));
+  check (qio_channel_read_all (ioc, buf, 2, &error) == 0 && memcmp (buf, "a ", 2) == 0);
+  expect (qio_channel_read_until (ioc, (const guint8 *) "e", 1, LIMIT, &error), error, "frame");
+
   check (qio_channel_write_frame (QIO_CHANNEL (other), QIO_CHANNEL_FRAMING_U32_BE, content, &error));
   expect (qio_channel_read_frame (ioc, QIO_CHANNEL_FRAMING_U32_BE, LIMIT, &error), error, "a frame");
 

@@ -19,6 +19,8 @@ function items() {
     check(text(one.read_until(encoder.encode(';,'), 100)) === 'two;');
     // What was read ahead goes to the next reader.
     check(text(one.read_bytes_all(4)) === 'body');
+    one.push_back(bytes('pushed back\n'));
+    check(text(one.read_line(100)) === 'pushed back');
     other.write_frame(U32_BE, bytes('a frame'));
     other.write_frame(NETSTRING, bytes('net'));
     check(text(one.read_frame(U32_BE, 100)) === 'a frame');

@@ -17,6 +17,8 @@ def items():
     check(text(one.read_until(b";,", 100)) == "two;")
     # What was read ahead goes to the next reader.
     check(text(one.read_bytes_all(4)) == "body")
+    one.push_back(b"pushed back\n")
+    check(text(one.read_line(100)) == "pushed back")
     other.write_frame(U32, GLib.Bytes.new(b"a frame"))
     other.write_frame(Qio.ChannelFraming.NETSTRING, GLib.Bytes.new(b"net"))
     check(text(one.read_frame(U32, 100)) == "a frame")

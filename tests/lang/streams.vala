@@ -10,6 +10,8 @@ void items () throws Error {
     assert (holds (one.read_until (";,".data, 100), "two;"));
     // What was read ahead goes to the next reader.
     assert (holds (one.read_bytes_all (4), "body"));
+    one.push_back (bytes ("pushed back\n"));
+    assert (holds (one.read_line (100), "pushed back"));
     other.write_frame (Qio.ChannelFraming.U32_BE, bytes ("a frame"));
     other.write_frame (Qio.ChannelFraming.NETSTRING, bytes ("net"));
     assert (holds (one.read_frame (Qio.ChannelFraming.U32_BE, 100), "a frame"));

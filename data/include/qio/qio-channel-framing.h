@@ -291,6 +291,27 @@ gboolean qio_channel_write_frame_finish (QIOChannel *ioc,
                                          GError **error);
 
 /**
+ * qio_channel_push_back:
+ * @ioc: a channel
+ * @bytes: the data
+ * @error: where to report an error
+ *
+ * Pushes bytes back that were read and not consumed: the next reader of the channel gets them
+ * first. So a protocol that is recognized by its first bytes gets these as well, and a TLS
+ * handshake what a buffered reader has read beyond `STARTTLS`. What waits for input is woken.
+ *
+ * On a channel with %QIO_CHANNEL_FEATURE_SEEKABLE it has to be what was read last: seeks and writes
+ * move the position back by its length.
+ *
+ * Returns: %TRUE, or %FALSE with an error if the channel is closed
+ *
+ * Since: 0.1
+ */
+gboolean qio_channel_push_back (QIOChannel *ioc,
+                                GBytes *bytes,
+                                GError **error);
+
+/**
  * qio_channel_read_to_end:
  * @ioc: a channel
  * @max: the maximum number of bytes

@@ -29,6 +29,12 @@ G_BEGIN_DECLS
  * [method@Qio.Channel.flush] or by [method@Qio.Channel.close]. In blocking mode a write returns its
  * own error.
  *
+ * A stream with a position, which implements [iface@Gio.Seekable] (the pair, or the only one of the
+ * two), has %QIO_CHANNEL_FEATURE_SEEKABLE: [method@Qio.Channel.io_seek] moves it, and blocks as the
+ * stream does that. While a thread reads or writes, it waits, or fails with
+ * %G_IO_ERROR_WOULD_BLOCK in non-blocking mode. Reads and writes at an offset are not supported, as
+ * GIO has none.
+ *
  * A typical sequence reads what a process of GIO prints:
  *
  * |[<!-- language="C" -->

@@ -191,6 +191,18 @@ pub unsafe extern "C" fn qio_channel_write_frame_finish(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_push_back(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    error: *mut *mut GError,
+) -> gboolean {
+    try_method!(
+        qio_channel_push_back(ioc: Channel, bytes: glib::Bytes),
+        error, "push back to", success => ioc.push_back(&bytes)
+    )
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_read_to_end(
     ioc: *mut QIOChannel,
     max: size_t,

@@ -203,7 +203,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
 impl<D> Drop for Scan<'_, D> {
     fn drop(&mut self) {
         if !self.data.is_empty() {
-            self.channel.push_back(std::mem::take(&mut self.data));
+            self.channel.return_ahead(std::mem::take(&mut self.data));
         }
     }
 }

@@ -239,7 +239,7 @@ impl Transfer for ReadAll<'_, '_> {
         let whole = self.iov[..buffer].iter().map(|buf| &buf[..]);
         let part = self.iov.get(buffer).map(|buf| &buf[..offset]);
         let fds = self.fds.as_mut().map(Received::take).unwrap_or_default();
-        channel.push_back(ReadAhead::copied(whole.chain(part), fds));
+        channel.return_ahead(ReadAhead::copied(whole.chain(part), fds));
     }
 }
 

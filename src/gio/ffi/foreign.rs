@@ -3,7 +3,7 @@
 //! Their classes may be of any language: what they return is checked.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, SeekFrom},
     os::fd::BorrowedFd,
 };
 
@@ -12,7 +12,7 @@ use glib::translate::*;
 
 use super::{Confined, terminated};
 use crate::{
-    error::{from_glib_error, io_error, would_block},
+    error::{from_glib_error, invalid, io_error, would_block},
     hub::Direction,
     types::total_len,
 };
@@ -91,6 +91,10 @@ impl ForeignInput {
     pub(crate) fn close(&self, cancellable: Option<&Cancellable>) -> io::Result<()> {
         let closed = terminated::close_input(self.stream(), cancellable);
         done(self.stream(), "close", closed)
+    }
+
+    pub(crate) fn seekable(&self) -> Option<&gio::Seekable> {
+        seekable(self.stream())
     }
 
     /// The descriptor, if it is a `GUnixInputStream` that is open.
@@ -195,6 +199,10 @@ impl ForeignOutput {
         done(self.stream(), "close", closed)
     }
 
+    pub(crate) fn seekable(&self) -> Option<&gio::Seekable> {
+        seekable(self.stream())
+    }
+
     /// The descriptor, if it is a `GUnixOutputStream` that is open.
     pub(crate) fn unix_fd(&self) -> Option<BorrowedFd<'_>> {
         let is_open = !self.stream().is_closed();
@@ -241,6 +249,10 @@ impl ForeignStream {
         half.as_ref().map(ForeignOutput::new)
     }
 
+    pub(crate) fn seekable(&self) -> Option<&gio::Seekable> {
+        seekable(self.stream())
+    }
+
     /// The connection, if the bytes are those of its socket. A `GTcpWrapperConnection`, and a class
     /// of an application, may have other halves.
     pub(crate) fn connection(&self) -> Option<&gio::SocketConnection> {
@@ -260,6 +272,28 @@ impl ForeignStream {
         let closed = terminated::close(self.stream(), cancellable);
         done(self.stream(), "close", closed)
     }
+}
+
+/// Moves the position of a stream, and returns it. May block.
+pub(crate) fn seek(seekable: &gio::Seekable, to: SeekFrom) -> io::Result<u64> {
+    let (offset, kind) = match to {
+        SeekFrom::Start(offset) => {
+            let offset = i64::try_from(offset);
+            let too_large = |_| invalid("The position is too large");
+            (offset.map_err(too_large)?, glib::SeekType::Set)
+        }
+        SeekFrom::Current(offset) => (offset, glib::SeekType::Cur),
+        SeekFrom::End(offset) => (offset, glib::SeekType::End),
+    };
+    let moved = terminated::seek(seekable, offset, kind);
+    done(seekable, "seek in", moved)?;
+    u64::try_from(seekable.tell()).map_err(|_| unexplained(seekable, "seek in"))
+}
+
+/// The stream as one with a position, if it has that now.
+fn seekable(stream: &impl IsA<glib::Object>) -> Option<&gio::Seekable> {
+    let seekable: &gio::Seekable = stream.as_ref().dynamic_cast_ref()?;
+    seekable.can_seek().then_some(seekable)
 }
 
 /// The most bytes that GIO writes to a pipe that is writable and in blocking mode: with more it

@@ -6,9 +6,9 @@
 
 use std::{mem, ptr, thread};
 
-use gio_sys::{GCancellable, GIOStream, GInputStream, GOutputStream};
+use gio_sys::{GCancellable, GIOStream, GInputStream, GOutputStream, GSeekable};
 use glib::{prelude::*, translate::*};
-use glib_sys::{GError, gboolean};
+use glib_sys::{GError, GSeekType, gboolean};
 use libc::{size_t, ssize_t};
 
 unsafe extern "C-unwind" {
@@ -38,6 +38,13 @@ unsafe extern "C-unwind" {
     ) -> gboolean;
     fn g_output_stream_close(
         stream: *mut GOutputStream,
+        cancellable: *mut GCancellable,
+        error: *mut *mut GError,
+    ) -> gboolean;
+    fn g_seekable_seek(
+        seekable: *mut GSeekable,
+        offset: i64,
+        kind: GSeekType,
         cancellable: *mut GCancellable,
         error: *mut *mut GError,
     ) -> gboolean;
@@ -136,5 +143,25 @@ pub(super) fn close(
     // SAFETY: live objects.
     call(cancellable, |cancellable, error| unsafe {
         from_glib(g_io_stream_close(stream.as_ptr(), cancellable, error))
+    })
+}
+
+pub(super) fn seek(
+    seekable: &gio::Seekable,
+    offset: i64,
+    kind: glib::SeekType,
+) -> Result<bool, glib::Error> {
+    call(None, |cancellable, error| {
+        // SAFETY: a live object of that interface, and `error` is writable.
+        let moved = unsafe {
+            g_seekable_seek(
+                seekable.as_ptr(),
+                offset,
+                kind.into_glib(),
+                cancellable,
+                error,
+            )
+        };
+        moved != 0
     })
 }

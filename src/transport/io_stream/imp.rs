@@ -1,7 +1,7 @@
 //! The class: what its virtual functions do.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
     os::fd::{BorrowedFd, OwnedFd},
     sync::{Arc, LazyLock, Mutex, OnceLock},
 };
@@ -126,8 +126,12 @@ impl ObjectImpl for ChannelIoStream {
         if input.is_some() || output.is_some() {
             let waiters = channel.imp().waiters.clone();
             let streams = Streams::new(whole, input, output, waiters);
+            let can_seek = streams.can_seek();
             self.streams.get_or_init(|| Arc::new(streams));
-            channel.add_features(Feature::SHUTDOWN);
+            channel.add_features(match can_seek {
+                true => Feature::SHUTDOWN | Feature::SEEKABLE,
+                false => Feature::SHUTDOWN,
+            });
         }
     }
 
@@ -223,6 +227,20 @@ impl ChannelImpl for ChannelIoStream {
         self.streams()?.shut_down(how)
     }
 
+    fn seek(&self, to: SeekFrom) -> io::Result<u64> {
+        let obj = self.obj();
+        let channel: &Channel = obj.upcast_ref();
+        let streams = self.streams()?;
+        loop {
+            match streams.seek(to) {
+                Err((side, e)) if would_block(&e) && waits(channel, false) => {
+                    wait_for(channel, side.condition())?;
+                }
+                result => return result.map_err(|(_, e)| e),
+            }
+        }
+    }
+
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
         readiness(self.obj().upcast_ref(), condition).0
     }
@@ -280,6 +298,7 @@ fn finish(
 /// What to wait for, and the conditions for which a source of the streams is needed.
 fn readiness(object: &glib::Object, condition: IOCondition) -> (Readiness, IOCondition) {
     match streams_of(object).map(|streams| streams.wait_for(condition)) {
+        Some(WaitFor::Fd(fd)) => (Readiness::Fd(fd, condition), IOCondition::empty()),
         Some(WaitFor::Source) => (Readiness::Watch, condition),
         Some(WaitFor::Call) => (Readiness::Watch, IOCondition::empty()),
         Some(WaitFor::Nothing) | None => (Readiness::Now, IOCondition::empty()),

@@ -40,6 +40,15 @@ glib::wrapper! {
     /// progress; its error is reported by the next write, by [`flush`](crate::ChannelExt::flush) or
     /// by [`close`](crate::ChannelExt::close). In blocking mode a write returns its own error.
     ///
+    /// A stream with a position, which implements [`gio::Seekable`] (the pair, or the only one of
+    /// the two), has [`Feature::SEEKABLE`](crate::Feature::SEEKABLE):
+    /// [`seek`](crate::ChannelSeekExt::seek) moves it, and blocks as the stream does that. While a
+    /// thread reads or writes, it waits, or fails with would-block in non-blocking mode. Reads and
+    /// writes at an offset are not supported, as GIO has none.
+    ///
+    /// Pipes and other descriptors of `GUnixInputStream` and `GUnixOutputStream`, such as those of
+    /// a [`gio::Subprocess`], are polled directly, each for its direction.
+    ///
     /// Without an input stream, reads return end-of-file; without an output stream, writes fail
     /// with `EBADF`. Errors of the streams have their own domain and code.
     ///

@@ -6,14 +6,16 @@
 //! the pool has read is kept for the next reader; its errors are kept for the next writer.
 
 mod close;
+mod seek;
 mod state;
 mod threaded;
 
 pub(super) use self::{state::WaitFor, threaded::Answer};
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
     mem,
+    os::fd::{AsRawFd as _, RawFd},
     sync::{Arc, Condvar, atomic::AtomicBool},
 };
 
@@ -119,6 +121,12 @@ impl Streams {
         if state.write.shut != Shut::No {
             return Err(io::Error::from_raw_os_error(libc::EPIPE));
         }
+        if state.unread() > 0 && self.can_seek() {
+            // It is written behind what was consumed.
+            drop(state);
+            self.seek(SeekFrom::Current(0)).map_err(|(_, e)| e)?;
+            state = self.state.lock();
+        }
         if !output.can_poll() {
             let cancellable = gio::Cancellable::new();
             let mut call = Call::in_pool(Some(cancellable.clone()));
@@ -199,10 +207,23 @@ impl Streams {
                 WaitFor::Call
             }
             None if can_poll == Some(true) && !has_result && half.shut == Shut::No => {
-                WaitFor::Source
+                match self.unix_fd(side) {
+                    Some(fd) => WaitFor::Fd(fd),
+                    None => WaitFor::Source,
+                }
             }
             _ => WaitFor::Nothing,
         }
+    }
+
+    /// The descriptor of one direction, if its half is a unix stream that is open. The two may
+    /// differ: those of the pipes of a process do.
+    fn unix_fd(&self, side: Direction) -> Option<RawFd> {
+        let fd = match side {
+            Direction::Read => self.input.as_ref()?.unix_fd(),
+            Direction::Write => self.output.as_ref()?.unix_fd(),
+        };
+        fd.map(|fd| fd.as_raw_fd())
     }
 
     /// The source of the stream for one direction. `None` while another thread uses that: its end

@@ -1,24 +1,17 @@
 //! `src/channel/framing.rs`: lines and frames.
 
-use std::{
-    fs,
-    io::{self, IoSlice, IoSliceMut, SeekFrom, Write as _},
-    os::fd::AsFd,
-    thread,
-};
+mod model;
+mod read_ahead;
+
+use std::{io, thread};
 
 use futures_util::{FutureExt, StreamExt, future};
 use gio::IOErrorEnum;
-use glib::IOCondition;
 use qio::{
-    Channel, ChannelBuffer, ChannelError, ChannelFile, ChannelSocket, ChannelTls, Framing,
-    ReadFlags, WriteFlags, coroutine, prelude::*, to_glib_error,
+    ChannelBuffer, ChannelError, ChannelSocket, Framing, coroutine, prelude::*, to_glib_error,
 };
 
-use crate::{
-    common::{in_loop, in_time, on_loop},
-    layer::tls::fixtures::{NAME, before_handshake, client_creds, server_creds},
-};
+use crate::common::{in_loop, in_time, on_loop};
 
 const FRAMINGS: [Framing; 7] = [
     Framing::U8,
@@ -279,116 +272,6 @@ fn a_coroutine_is_suspended_while_it_reads_a_line() {
 }
 
 #[test]
-fn a_binary_body_behind_a_line_goes_to_the_next_reader_whatever_that_is() {
-    on_loop(|| async {
-        let (here, there) = ChannelSocket::pair().expect("a pair");
-        there.write_all(b"header\nbody and more").expect("written");
-        let line = here.read_line_future(100).await.expect("a line");
-        assert_eq!(text(line).as_deref(), Some("header"));
-        // No descriptor reports what was read ahead, and all waits do.
-        assert_eq!(here.wait(IOCondition::IN).expect("ready"), IOCondition::IN);
-        let mut buf = [0; 4];
-        here.read_all_future(&mut buf).await.expect("data");
-        assert_eq!(&buf, b"body");
-        let target = ChannelBuffer::new(0);
-        assert_eq!(here.splice_to(&target, Some(4)).expect("data"), 4);
-        assert_eq!(&*target.data(), b" and");
-        assert_eq!(here.read(&mut buf).expect("data"), 4);
-        assert_eq!(&buf, b" mor");
-        let bytes = here.read_bytes(10).expect("data");
-        assert_eq!(&*bytes, b"e");
-    });
-}
-
-#[test]
-fn a_tls_handshake_behind_a_starttls_line_is_not_lost() {
-    in_time(|| {
-        let (here, there) = ChannelSocket::pair().expect("a pair");
-        let client = thread::spawn(move || {
-            // The line and the ClientHello arrive together.
-            there.set_cork(true);
-            there.write_all(b"STARTTLS\n").expect("written");
-            let client = ChannelTls::new_client(&there, &client_creds(), NAME);
-            let client = client.expect("a client");
-            client.write_all(b"over TLS\n").expect("written");
-            text(client.read_line(100).expect("a line"))
-        });
-        // Both have arrived before the first read.
-        while unread(&here) < 200 {
-            here.wait(IOCondition::IN).expect("readable");
-        }
-        assert_eq!(
-            text(here.read_line(100).expect("a line")).as_deref(),
-            Some("STARTTLS")
-        );
-        let server = ChannelTls::new_server(&here, &server_creds()).expect("a server");
-        assert_eq!(
-            text(server.read_line(100).expect("a line")).as_deref(),
-            Some("over TLS")
-        );
-        server.write_all(b"answer\n").expect("written");
-        assert_eq!(client.join().expect("no panic").as_deref(), Some("answer"));
-    });
-}
-
-/// How many bytes have arrived.
-fn unread(channel: &ChannelSocket) -> usize {
-    let mut buf = [0; 4096];
-    let iov = &mut [IoSliceMut::new(&mut buf)];
-    let count = channel.readv_full(iov, None, ReadFlags::PEEK);
-    count.expect("data")
-}
-
-#[test]
-fn a_descriptor_behind_a_line_is_received_by_the_next_reader_of_descriptors() {
-    in_time(|| {
-        let (here, there) = ChannelSocket::pair().expect("a pair");
-        let (passed, other) = io::pipe().expect("a pipe");
-        there.write_all(b"take this\n").expect("written");
-        let with_fd = [IoSlice::new(b"fd")];
-        let flags = WriteFlags::empty();
-        let written = there.writev_full(&with_fd, &[passed.as_fd()], flags);
-        assert_eq!(written.expect("written"), 2);
-        there.write_all(b"behind\n").expect("written");
-        drop(passed);
-        assert_eq!(
-            text(here.read_line(100).expect("a line")).as_deref(),
-            Some("take this")
-        );
-        let (mut buf, mut fds) = ([0; 2], Vec::new());
-        let iov = &mut [IoSliceMut::new(&mut buf)];
-        let count = here.readv_full(iov, Some(&mut fds), ReadFlags::empty());
-        assert_eq!((count.expect("data"), fds.len()), (2, 1));
-        assert_eq!(&buf, b"fd");
-        assert_eq!(
-            text(here.read_line(100).expect("a line")).as_deref(),
-            Some("behind")
-        );
-        (&other).write_all(b"x").expect("the pipe is open");
-    });
-}
-
-#[test]
-fn a_descriptor_that_came_with_a_line_is_kept_for_a_reader_of_descriptors() {
-    in_time(|| {
-        let (here, there) = ChannelSocket::pair().expect("a pair");
-        let (passed, _other) = io::pipe().expect("a pipe");
-        let with_fd = [IoSlice::new(b"line\nmore")];
-        let flags = WriteFlags::empty();
-        let written = there.writev_full(&with_fd, &[passed.as_fd()], flags);
-        assert_eq!(written.expect("written"), 9);
-        assert_eq!(
-            text(here.read_line(100).expect("a line")).as_deref(),
-            Some("line")
-        );
-        let (mut buf, mut fds) = ([0; 8], Vec::new());
-        let iov = &mut [IoSliceMut::new(&mut buf)];
-        let count = here.readv_full(iov, Some(&mut fds), ReadFlags::empty());
-        assert_eq!((count.expect("data"), fds.len()), (4, 1));
-    });
-}
-
-#[test]
 fn a_dropped_read_of_a_line_or_frame_loses_nothing() {
     on_loop(|| async {
         let (here, there) = ChannelSocket::pair().expect("a pair");
@@ -406,134 +289,6 @@ fn a_dropped_read_of_a_line_or_frame_loses_nothing() {
             assert_eq!(text(line).as_deref(), Some("partial"));
         }
     });
-}
-
-/// Random numbers, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
-
-async fn model(writer: &Channel, reader: &Channel, seed: u64) {
-    let mut random = Random(seed);
-    let mut sent = Vec::new();
-    let items: Vec<Vec<u8>> = (0..300)
-        .map(|i| vec![b'a' + (i % 26) as u8; random.below(300)])
-        .collect();
-    for (i, item) in items.iter().enumerate() {
-        match i % 3 {
-            0 => sent.extend([item, &b"\r\n"[..]].concat()),
-            1 => sent.extend([&(item.len() as u32).to_be_bytes()[..], item].concat()),
-            _ => sent.extend(item),
-        }
-    }
-    let writing = async {
-        let (mut random, mut rest) = (Random(seed + 1), &sent[..]);
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(random.below(700).clamp(1, rest.len()));
-            writer.write_all_future(piece).await.expect("written");
-            rest = after;
-            glib::timeout_future(std::time::Duration::ZERO).await;
-        }
-        writer.flush_future().await.expect("flushed");
-    };
-    let reading = async {
-        for (i, item) in items.iter().enumerate() {
-            // A read that cannot be complete is dropped in between: it may take no byte.
-            if random.below(3) == 0 {
-                let read = reader.read_to_end_future(1 << 20).now_or_never();
-                assert!(read.is_none(), "the writer has not closed");
-            }
-            let read = match i % 3 {
-                0 => reader.read_line_future(1000).await.expect("a line"),
-                1 => {
-                    let frame = reader.read_frame_future(Framing::U32Be, 1000).await;
-                    frame.expect("a frame")
-                }
-                _ => {
-                    let mut buf = vec![0; item.len()];
-                    reader.read_all_future(&mut buf).await.expect("data");
-                    Some(glib::Bytes::from_owned(buf))
-                }
-            };
-            assert!(read.as_deref() == Some(item), "item {i} of seed {seed}");
-        }
-    };
-    future::join(writing, reading).await;
-}
-
-#[test]
-fn items_of_every_kind_arrive_in_order_however_they_are_cut_and_dropped() {
-    on_loop(|| async {
-        for seed in 1..=10 {
-            let (here, there) = ChannelSocket::pair().expect("a pair");
-            model(here.upcast_ref(), there.upcast_ref(), seed).await;
-            let (client, server) = before_handshake();
-            model(client.upcast_ref(), server.upcast_ref(), seed).await;
-        }
-    });
-}
-
-fn file_with(data: &[u8]) -> ChannelFile {
-    let (file, stream) = gio::File::new_tmp(None::<&str>).expect("a temporary file");
-    drop(stream);
-    let path = file.path().expect("local");
-    fs::write(&path, data).expect("written");
-    let opened = fs::File::options().read(true).write(true).open(&path);
-    fs::remove_file(path).expect("removed");
-    ChannelFile::new_fd(opened.expect("opened").into())
-}
-
-#[test]
-fn a_file_on_disk_is_read_by_lines_and_its_position_is_behind_the_last_one() {
-    on_loop(|| async {
-        let file = file_with(b"one\ntwo\nthree\n");
-        assert_eq!(
-            text(file.read_line(100).expect("a line")).as_deref(),
-            Some("one")
-        );
-        assert_eq!(file.seek(SeekFrom::Current(0)).expect("a position"), 4);
-        assert_eq!(
-            text(file.read_line(100).expect("a line")).as_deref(),
-            Some("two")
-        );
-        file.write_all(b"THREE").expect("written");
-        let written = file.seek(SeekFrom::Start(8)).expect("a position");
-        assert_eq!(written, 8);
-        let line = file.read_line_future(100).await.expect("a line");
-        assert_eq!(text(line).as_deref(), Some("THREE"));
-        file.seek(SeekFrom::Start(0)).expect("a position");
-        let line = file.read_line_future(100).await.expect("a line");
-        assert_eq!(text(line).as_deref(), Some("one"));
-        file.write_all_future(b"TWO").await.expect("written");
-        file.seek(SeekFrom::Start(0)).expect("a position");
-        let all = file.read_to_end_future(100).await.expect("all");
-        assert_eq!(&*all, b"one\nTWO\nTHREE\n");
-        let target = file_with(b"0123\n5678\n");
-        target.read_line(100).expect("a line");
-        let source = holding(b"spliced");
-        source.splice_to(&target, None).expect("spliced");
-        target.seek(SeekFrom::Start(0)).expect("a position");
-        let all = target.read_to_end(100).expect("all");
-        assert_eq!(&*all, b"0123\nspliced");
-    });
-}
-
-#[test]
-fn the_position_of_memory_is_behind_the_last_line() {
-    let channel = holding(b"one\ntwo\n");
-    channel.read_line(100).expect("a line");
-    assert_eq!(channel.position(), 4);
-    assert_eq!(
-        text(channel.read_line(100).expect("a line")).as_deref(),
-        Some("two")
-    );
 }
 
 #[test]

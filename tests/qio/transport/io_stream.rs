@@ -5,6 +5,7 @@ mod kinds;
 mod lossless;
 mod mocks;
 mod see_through;
+mod seek;
 mod waiting;
 
 use std::io;

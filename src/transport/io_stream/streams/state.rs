@@ -1,6 +1,10 @@
 //! The state of the streams: the calls in progress, and what they have left for the next caller.
 
-use std::{io, io::IoSliceMut, mem};
+use std::{
+    io::{self, IoSliceMut},
+    mem,
+    os::fd::RawFd,
+};
 
 use crate::{
     error::{closed, io_error},
@@ -90,6 +94,8 @@ pub(in crate::transport::io_stream) enum WaitFor {
     Call,
     /// The source of the stream.
     Source,
+    /// A descriptor, which is that of the stream as long as this is open.
+    Fd(RawFd),
 }
 
 impl State {
@@ -97,6 +103,14 @@ impl State {
         match side {
             Direction::Read => &mut self.read,
             Direction::Write => &mut self.write,
+        }
+    }
+
+    /// How many bytes a thread has read that no caller has consumed.
+    pub(super) fn unread(&self) -> usize {
+        match &self.received {
+            Received::Data(data, from) => data.len() - from,
+            _ => 0,
         }
     }
 
