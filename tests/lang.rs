@@ -317,6 +317,19 @@ fn tls_of_gio_works_over_channels_with_each_peer_in_python() {
 }
 
 #[test]
+fn tls_of_gio_works_over_channels_with_each_peer_in_gjs() {
+    needs!("gjs", "gobject-introspection", "glib-networking");
+    run_with_certificates(gjs("tests/lang/gio_tls.js"), "gio_tls: ok");
+}
+
+#[test]
+fn tls_of_gio_works_over_channels_with_each_peer_in_vala() {
+    needs!("valac", "gobject-introspection", "glib-networking");
+    let program = compile_vala("tests/lang/gio_tls.vala", &["tests/lang/common.vala"]);
+    run_with_certificates(program.command(), "gio_tls: ok");
+}
+
+#[test]
 fn libsoup_serves_http_and_has_websockets_over_tls_channels_in_c() {
     needs!("libsoup-3.0-dev", "valgrind");
     let program = run::compile_c_with("tests/lang/soup.c", &[], &["libsoup-3.0"]);
@@ -385,6 +398,13 @@ fn channels_are_streams_of_asyncio_with_flow_control_and_tls() {
     needs!("python3-gi", "gobject-introspection");
     let program = python("tests/lang/asyncio_streams.py");
     run_with_certificates(program, "asyncio streams: ok");
+}
+
+#[test]
+fn channels_are_transports_of_asyncio_with_buffered_protocols_and_starttls() {
+    needs!("python3-gi", "gobject-introspection");
+    let program = python("tests/lang/asyncio_transports.py");
+    run_with_certificates(program, "asyncio transports: ok");
 }
 
 #[test]

@@ -13,6 +13,7 @@ from typing_extensions import Self
 from gi.repository import Gio, GLib, GObject
 
 _T = TypeVar("_T")
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 _Buffer: TypeAlias = GLib.Bytes | bytes | bytearray | memoryview
 _Ready: TypeAlias = Callable[..., object]
 _Descriptors: TypeAlias = Gio.UnixFDList | Sequence[int] | None
@@ -69,6 +70,28 @@ async def start_server(
     backlog: int = 100,
     listener: NetListener | None = None,
 ) -> Server: ...
+async def create_server(
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    address: _Address,
+    *,
+    creds: TlsCreds | None = None,
+    backlog: int = 100,
+    listener: NetListener | None = None,
+) -> Server: ...
+async def create_connection(
+    protocol_factory: Callable[[], _Protocol],
+    address: _Address | Channel,
+    *,
+    creds: TlsCreds | None = None,
+    hostname: str | None = None,
+) -> tuple[asyncio.Transport, _Protocol]: ...
+async def start_tls(
+    transport: asyncio.BaseTransport | asyncio.StreamWriter,
+    creds: TlsCreds,
+    *,
+    hostname: str | None = None,
+    timeout: float | None = None,
+) -> None: ...
 
 @type_check_only
 class Lines(Iterator[bytes], AsyncIterator[bytes]):

@@ -115,6 +115,38 @@ async def streaming() -> None:
     await server.wait_closed()
 
 
+class Receiving(asyncio.BufferedProtocol):
+    def __init__(self) -> None:
+        self.buffer = bytearray(100)
+        self.received = asyncio.get_running_loop().create_future()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received.set_result(bytes(self.buffer[:nbytes]))
+
+
+async def transporting() -> None:
+    server = await Qio.create_server(Receiving, "tcp:127.0.0.1:0")
+    transport, protocol = await Qio.create_connection(Receiving, server.addresses[0])
+    server.close()
+    here, there = Qio.ChannelSocket.new_pair()
+    other: asyncio.Transport
+    other, receiving = await Qio.create_connection(Receiving, here)
+    there.write_bytes_all(b"data")
+    assert await receiving.received == b"data"
+    for each in (transport, other):
+        each.write_eof()
+        each.close()
+    await server.wait_closed()
+    creds = Qio.TlsCredsBuilder.new(Qio.TlsEndpoint.CLIENT).build()
+    try:
+        await Qio.start_tls(transport, creds, hostname="localhost", timeout=1)
+    except RuntimeError:
+        pass
+
+
 def in_a_loop_of_glib() -> None:
     main_loop = GLib.MainLoop()
     loop = Qio.new_event_loop()
@@ -131,4 +163,5 @@ assert Qio.run(messages()) == ["text", b"bytes"]
 in_a_loop_of_glib()
 with asyncio.Runner(loop_factory=Qio.new_event_loop) as runner:
     runner.run(streaming())
+    runner.run(transporting())
 print("typed: ok")

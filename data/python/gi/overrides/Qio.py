@@ -23,6 +23,8 @@ __all__ = [
     "ChannelWebsock",
     "NetAddress",
     "NetListener",
+    "create_connection",
+    "create_server",
     "event_loop_policy",
     "gather",
     "new_event_loop",
@@ -31,6 +33,7 @@ __all__ = [
     "sleep",
     "spawn",
     "start_server",
+    "start_tls",
     "timeout",
 ]
 
@@ -77,6 +80,38 @@ async def start_server(connected, address, *, creds=None, limit=2**16, backlog=1
     from ._qio_streams import start_server
 
     return await start_server(connected, address, creds, limit, backlog, listener)
+
+
+async def create_connection(protocol_factory, address, *, creds=None, hostname=None):
+    """Connects, and returns an `asyncio.Transport` and the protocol that `protocol_factory()` has returned.
+
+    The address, the credentials and the host name are as for `open_streams`. The protocol may be an
+    `asyncio.BufferedProtocol`. Errors of the protocol are OSErrors, whose cause is a GLib.Error.
+    """
+    from ._qio_streams import create_connection
+
+    return await create_connection(protocol_factory, address, creds, hostname)
+
+
+async def create_server(protocol_factory, address, *, creds=None, backlog=100, listener=None):
+    """Listens, and connects a protocol that `protocol_factory()` returns to each client. See `start_server`."""
+    from ._qio_streams import create_server
+
+    return await create_server(protocol_factory, address, creds, backlog, listener)
+
+
+async def start_tls(transport, creds, *, hostname=None, timeout=None):
+    """Starts TLS on the connection of a transport of a channel, or of an `asyncio.StreamWriter` with one.
+
+    The end is that of the credentials: a client verifies that the server has this host name. The transport remains the
+    same: what was written before is sent as plaintext, and what is written afterwards is sent when the handshake is
+    done. What was read and not consumed, also by an `asyncio.StreamReader`, belongs to the handshake: plaintext that a
+    peer has sent behind `STARTTLS` is never taken for data. A failure, a cancellation and a `timeout`, in seconds
+    (default: 60), close the connection.
+    """
+    from ._qio_streams import start_tls
+
+    await start_tls(transport, creds, hostname, timeout)
 
 
 # The methods of all classes.

@@ -1,25 +1,13 @@
-"""Channels as streams of asyncio: what connects and listens."""
+"""Channels as transports and streams of asyncio: what connects and listens."""
 
 import asyncio
 
 from gi.repository import Qio
 
-from ._qio_transport import ChannelTransport
+from ._qio_transport import ChannelTransport, with_tls
 
 # How long a handshake may take, in seconds, as in asyncio.
 _HANDSHAKE = 60
-
-
-class _Protocol(asyncio.StreamReaderProtocol):
-    """Of a client of a server."""
-
-    def __init__(self, reader, connected, loop):
-        super().__init__(reader, connected, loop=loop)
-        self.ended = loop.create_future()
-
-    def connection_lost(self, error):
-        super().connection_lost(error)
-        self.ended.set_result(None)
 
 
 def _as_address(address):
@@ -50,37 +38,45 @@ async def _listen(listener, address, backlog):
         await listener.open_async(address.get_connectable(), backlog)
 
 
-async def _with_tls(channel, make, *arguments):
-    """TLS above a channel, once the handshake is done. A failure closes the channel."""
-    try:
-        tls = make(channel, *arguments)
-        await asyncio.wait_for(tls.handshake_async(), _HANDSHAKE)
-        return tls
-    except BaseException:
-        channel.abort()
-        raise
+def _with_tls(channel, creds, hostname=None):
+    return asyncio.wait_for(with_tls(channel, creds, hostname), _HANDSHAKE)
+
+
+async def create_connection(protocol_factory, address, creds, hostname):
+    channel = await _connect(address)
+    if creds is not None:
+        channel = await _with_tls(channel, creds, hostname)
+    protocol = protocol_factory()
+    transport = ChannelTransport(asyncio.get_running_loop(), channel, protocol)
+    # The protocol has its transport then.
+    await asyncio.sleep(0)
+    return transport, protocol
 
 
 async def open_streams(address, creds, hostname, limit):
-    channel = await _connect(address)
-    if creds is not None:
-        channel = await _with_tls(channel, Qio.ChannelTLS.new_client, creds, hostname)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=limit, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport = ChannelTransport(loop, channel, protocol)
+    protocol_factory = lambda: asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, protocol = await create_connection(protocol_factory, address, creds, hostname)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-class Server(asyncio.AbstractServer):
-    """Accepts connections, and calls a function with the streams of each."""
+async def start_tls(transport, creds, hostname, timeout):
+    if isinstance(transport, asyncio.StreamWriter):
+        transport = transport.transport
+    if not isinstance(transport, ChannelTransport):
+        raise TypeError(f"expected a transport of a channel, not {type(transport).__name__}")
+    await transport.start_tls(creds, hostname, _HANDSHAKE if timeout is None else timeout)
 
-    def __init__(self, connected, listener, creds, limit):
+
+class Server(asyncio.AbstractServer):
+    """Accepts connections, and creates a protocol for each."""
+
+    def __init__(self, protocol_factory, listener, creds):
         self._loop = asyncio.get_running_loop()
-        self._connected = connected
+        self._protocol_factory = protocol_factory
         self._listener = listener
         self._creds = creds
-        self._limit = limit
         self._connections = set()
         self._accepting = self._loop.create_task(self._accept())
         self._serving = None
@@ -136,11 +132,13 @@ class Server(asyncio.AbstractServer):
 
     async def _serve(self, channel):
         if self._creds is not None:
-            channel = await _with_tls(channel, Qio.ChannelTLS.new_server, self._creds)
-        reader = asyncio.StreamReader(limit=self._limit, loop=self._loop)
-        protocol = _Protocol(reader, self._connected, self._loop)
-        ChannelTransport(self._loop, channel, protocol)
-        await protocol.ended
+            channel = await _with_tls(channel, self._creds)
+        try:
+            protocol = self._protocol_factory()
+        except BaseException:
+            channel.abort()
+            raise
+        await ChannelTransport(self._loop, channel, protocol).wait_ended()
 
     def _ended(self, connection):
         self._connections.discard(connection)
@@ -150,7 +148,17 @@ class Server(asyncio.AbstractServer):
             )
 
 
-async def start_server(connected, address, creds, limit, backlog, listener):
+async def create_server(protocol_factory, address, creds, backlog, listener):
     listener = listener or Qio.NetListener()
     await _listen(listener, address, backlog)
-    return Server(connected, listener, creds, limit)
+    return Server(protocol_factory, listener, creds)
+
+
+async def start_server(connected, address, creds, limit, backlog, listener):
+    loop = asyncio.get_running_loop()
+
+    def protocol_factory():
+        reader = asyncio.StreamReader(limit=limit, loop=loop)
+        return asyncio.StreamReaderProtocol(reader, connected, loop=loop)
+
+    return await create_server(protocol_factory, address, creds, backlog, listener)

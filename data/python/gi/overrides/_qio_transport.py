@@ -5,6 +5,8 @@ import collections
 
 from gi.repository import Gio, GLib, Qio
 
+from ._qio_extra_info import extra_info
+
 # How much one read may return.
 _READ = 64 * 1024
 _ERRORS = {
@@ -38,21 +40,46 @@ def _call(loop, begin, finish, *arguments, cancellable, done):
     begin(*arguments, GLib.PRIORITY_DEFAULT, cancellable, finished)
 
 
+async def with_tls(channel, creds, hostname):
+    """TLS above a channel, once the handshake is done. A failure closes the channel."""
+    try:
+        if creds.get_endpoint() == Qio.TlsEndpoint.SERVER:
+            tls = Qio.ChannelTLS.new_server(channel, creds)
+        else:
+            tls = Qio.ChannelTLS.new_client(channel, creds, hostname)
+        await tls.handshake_async()
+        return tls
+    except BaseException:
+        channel.abort()
+        raise
+
+
+class _Upgrade:
+    """The start of TLS on a transport: what was written before is plaintext, and the rest is not."""
+
+    def __init__(self, plain):
+        # The chunks of the output buffer that are plaintext.
+        self.plain = plain
+        self.progress = asyncio.Event()
+
+
 class ChannelTransport(asyncio.Transport):
     """Reads from a channel for a protocol, and writes to it. Owns the channel."""
+
+    # For `loop.start_tls`, which is TLS of the standard library.
+    _start_tls_compatible = True
 
     def __init__(self, loop, channel, protocol):
         super().__init__()
         self._loop = loop
-        self._channel = channel
+        self._use(channel)
         self._protocol = protocol
-        # What writes at once as much as it can, where the channel has that.
-        output = Qio.IOStream.new(channel).get_output_stream()
-        self._output = output if output.can_poll() else None
         self._is_reading = self._is_writing = False
-        self._reads, self._writes = Gio.Cancellable(), Gio.Cancellable()
-        # Read while reading was paused.
+        self._writes = Gio.Cancellable()
+        # Read, and not yet passed to the protocol, as reading was paused.
         self._held = None
+        self._upgrade = None
+        self._ended = loop.create_future()
         self._is_paused = self._is_at_end = False
         self._buffer = collections.deque()
         self._buffered = 0
@@ -63,10 +90,21 @@ class ChannelTransport(asyncio.Transport):
         loop.call_soon(protocol.connection_made, self)
         loop.call_soon(self._read)
 
+    def _use(self, channel):
+        self._channel = channel
+        # What writes at once as much as it can, where the channel has that.
+        output = Qio.IOStream.new(channel).get_output_stream()
+        self._output = output if output.can_poll() else None
+        self._reads = Gio.Cancellable()
+
+    async def wait_ended(self):
+        """Waits until the protocol has lost its connection."""
+        await asyncio.shield(self._ended)
+
     def get_extra_info(self, name, default=None):
         """`channel`; `sockname`, `peername` and `socket_channel` of its socket; `cipher`, `peercert` and
         `alpn_protocol` of TLS."""
-        value = _EXTRA[name](self._channel) if name in _EXTRA else None
+        value = extra_info(self._channel, name)
         return default if value is None else value
 
     def set_protocol(self, protocol):
@@ -89,40 +127,63 @@ class ChannelTransport(asyncio.Transport):
             self._loop.call_soon(self._read)
 
     def _read(self):
-        if self._held is not None and self.is_reading():
+        if self._held is not None and self._may_read():
             held, self._held = self._held, None
-            self._receive(held)
-        if not self._is_reading and self._held is None and self.is_reading():
+            self._deliver(held)
+        if not self._is_reading and self._held is None and self._may_read():
             self._is_reading = True
             begin, finish = self._channel.read_bytes_async, self._channel.read_bytes_finish
             _call(self._loop, begin, finish, _READ, cancellable=self._reads, done=self._has_read)
+
+    def _may_read(self):
+        return self.is_reading() and self._upgrade is None
 
     def _has_read(self, data, error):
         self._is_reading = False
         if self._is_closing:
             return
-        if error is not None:
+        if self._upgrade is not None:
+            # The handshake gets the data, the end or the error.
+            self._held = None if error is not None else data.get_data() or None
+            self._upgrade.progress.set()
+        elif error is not None:
             self._fail(_os_error(error))
-        elif self._is_paused:
-            self._held = data.get_data()
         else:
-            self._receive(data.get_data())
+            # It is None if there are no bytes, in some versions of PyGObject.
+            self._held = data.get_data() or b""
             self._read()
 
-    def _receive(self, data):
+    def _deliver(self, data):
+        """Passes data to the protocol, or its end. If the protocol pauses reading, the rest is held."""
         try:
-            if data:
-                self._protocol.data_received(data)
+            if not data:
+                self._is_at_end = True
+                if not self._protocol.eof_received():
+                    self.close()
                 return
-            self._is_at_end = True
-            keeps_open = self._protocol.eof_received()
+            data = memoryview(data)
+            while data:
+                if not self._may_read():
+                    self._held = bytes(data)
+                    return
+                if not isinstance(self._protocol, asyncio.BufferedProtocol):
+                    self._protocol.data_received(bytes(data))
+                    return
+                data = data[self._fill(data) :]
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
             self._fail(error)
-        else:
-            if not keeps_open:
-                self.close()
+
+    def _fill(self, data):
+        """Copies to the buffer of the protocol. Returns how much that has taken."""
+        with memoryview(self._protocol.get_buffer(len(data))) as buffer, buffer.cast("B") as view:
+            count = min(len(view), len(data))
+            if count == 0:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            view[:count] = data[:count]
+        self._protocol.buffer_updated(count)
+        return count
 
     # Writing.
 
@@ -151,7 +212,7 @@ class ChannelTransport(asyncio.Transport):
             return
         # The caller may change its buffer afterwards.
         data = bytes(data)
-        if not self._is_writing and self._output is not None:
+        if not self._is_writing and self._upgrade is None and self._output is not None:
             data = self._write_at_once(data)
             if not data:
                 return
@@ -188,9 +249,14 @@ class ChannelTransport(asyncio.Transport):
         """Starts to write what is in the buffer; or else does what was to be done after that."""
         if self._is_writing or self._is_lost:
             return
-        if self._buffer:
-            data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
-            self._buffer.clear()
+        count = len(self._buffer)
+        if self._upgrade is not None:
+            count, self._upgrade.plain = self._upgrade.plain, 0
+            if not count:
+                self._upgrade.progress.set()
+                return
+        if count:
+            data = b"".join([self._buffer.popleft() for _ in range(count)])
             channel = self._channel
             self._start_write(channel.write_bytes_all_async, channel.write_bytes_all_finish, data)
         elif self._ends_output and not self._has_ended_output:
@@ -233,13 +299,59 @@ class ChannelTransport(asyncio.Transport):
         if self._is_protocol_paused != was_paused and not self._is_lost:
             (self._protocol.pause_writing if self._is_protocol_paused else self._protocol.resume_writing)()
 
+    # TLS.
+
+    async def start_tls(self, creds, hostname, timeout):
+        if self._is_closing:
+            raise RuntimeError("Cannot start TLS on a transport that is closing")
+        if self._ends_output:
+            raise RuntimeError("Cannot start TLS after write_eof()")
+        if self._upgrade is not None:
+            raise RuntimeError("TLS is being started already")
+        self._upgrade = _Upgrade(len(self._buffer))
+        try:
+            await asyncio.wait_for(self._start_tls(creds, hostname), timeout)
+        except BaseException as error:
+            was_closed = self._is_closing
+            self._lose(_os_error(error) if isinstance(error, GLib.Error) else error)
+            if was_closed and isinstance(error, GLib.Error):
+                raise ConnectionAbortedError("The transport was closed while TLS was started") from error
+            raise
+        finally:
+            self._upgrade = None
+        self._read()
+        self._write()
+
+    async def _start_tls(self, creds, hostname):
+        self._reads.cancel()
+        self._write()
+        while not self._is_closing and (self._is_reading or self._is_writing or self._upgrade.plain):
+            self._upgrade.progress.clear()
+            await self._upgrade.progress.wait()
+        ahead = self._take_ahead()
+        if ahead:
+            self._channel.push_back(ahead)
+        self._use(await with_tls(self._channel, creds, hostname))
+
+    def _take_ahead(self):
+        """What was read and not consumed, which belongs to TLS."""
+        ahead, self._held = self._held or b"", None
+        reader = getattr(self._protocol, "_stream_reader", None)
+        if reader is not None:
+            ahead = bytes(reader._buffer) + ahead
+            reader._buffer.clear()
+            reader._maybe_resume_transport()
+        return ahead
+
     # Closing.
 
     def is_closing(self):
         return self._is_closing
 
     def close(self):
-        if not self._is_closing:
+        if self._upgrade is not None:
+            self._lose(None)
+        elif not self._is_closing:
             self._is_closing = True
             self._reads.cancel()
             self._write()
@@ -259,9 +371,16 @@ class ChannelTransport(asyncio.Transport):
             )
         self._lose(error)
 
+    def _force_close(self, error):
+        """What TLS of the standard library calls."""
+        self._lose(error)
+
     def _lose(self, error):
         if self._is_lost:
             return
+        if not isinstance(error, Exception):
+            # A cancelled task is not a failure of the connection.
+            error = None
         self._is_closing = True
         self._reads.cancel()
         self._writes.cancel()
@@ -277,54 +396,12 @@ class ChannelTransport(asyncio.Transport):
 
     def _has_lost(self, error):
         self._is_lost = True
-        self._loop.call_soon(self._protocol.connection_lost, error)
+        if self._upgrade is not None:
+            self._upgrade.progress.set()
+        self._loop.call_soon(self._end, error)
 
-
-# What `get_extra_info` returns.
-
-
-def _find(channel, kind):
-    """The first channel of a class, among this one and its lower channels."""
-    while channel is not None and not isinstance(channel, kind):
-        if isinstance(channel, (Qio.ChannelTLS, Qio.ChannelWebsock)):
-            channel = channel.get_master()
-        elif isinstance(channel, Qio.ChannelFilter):
-            channel = channel.get_base_channel()
-        else:
-            channel = None
-    return channel
-
-
-def _name(channel, which):
-    """The address of a socket as the `socket` module has it."""
-    bottom = _find(channel, Qio.ChannelSocket)
-    try:
-        address = bottom and which(bottom)
-    except GLib.Error:
-        return None
-    if isinstance(address, Gio.InetSocketAddress):
-        host = address.get_address().to_string(), address.get_port()
-        is_six = address.get_family() == Gio.SocketFamily.IPV6
-        return (*host, address.get_flowinfo(), address.get_scope_id()) if is_six else host
-    if isinstance(address, Gio.UnixSocketAddress):
-        return address.get_path()
-    return address
-
-
-def _of_tls(get):
-    def find(channel):
-        tls = _find(channel, Qio.ChannelTLS)
-        return tls and get(tls)
-
-    return find
-
-
-_EXTRA = {
-    "channel": lambda channel: channel,
-    "socket_channel": lambda channel: _find(channel, Qio.ChannelSocket),
-    "sockname": lambda channel: _name(channel, Qio.ChannelSocket.get_local_address),
-    "peername": lambda channel: _name(channel, Qio.ChannelSocket.get_remote_address),
-    "cipher": _of_tls(Qio.ChannelTLS.get_cipher),
-    "peercert": _of_tls(Qio.ChannelTLS.get_peer_certificate),
-    "alpn_protocol": _of_tls(Qio.ChannelTLS.get_alpn_protocol),
-}
+    def _end(self, error):
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self._ended.set_result(None)
