@@ -1,35 +1,33 @@
 //! The C functions that call the methods of a Rust class.
 
+mod guard;
+
 use std::{
-    any::Any,
     array::from_fn,
     ffi::{c_int, c_void},
     io::{self, IoSlice, IoSliceMut, SeekFrom},
     mem::MaybeUninit,
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr, slice,
 };
 
 use gio_sys::GCredentials;
-use glib::{subclass::prelude::*, translate::*};
+use glib::translate::*;
 use glib_sys::{GError, GIOCondition, GMainContext, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
+use self::guard::{byte_count, fallible, infallible};
 use super::{
     ChannelImpl, FdHandlers, VFuncs,
     defaults::{self, array, array_mut, borrowed_fds, give, give_fds},
-    gerror,
 };
 use crate::{
     channel::{
         Channel,
         ffi::{
-            IOHandler, QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_NOW, QIO_CHANNEL_WAIT_WATCH,
-            QIOChannel, QIOChannelClass,
+            IOHandler, QIO_CHANNEL_WAIT_NOW, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass,
         },
     },
-    coroutine,
-    error::{invalid, io_error, panic_text},
+    error::invalid,
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},
     watch,
 };
@@ -51,95 +49,6 @@ pub(super) fn fill<T: ChannelImpl>(class: &mut QIOChannelClass) {
     class.io_pwritev = Some(pwritev::<T>);
     class.io_flush = Some(flush::<T>);
     class.io_get_credentials = Some(get_credentials::<T>);
-}
-
-/// Calls a method, and converts a panic to an error: no panic enters C.
-///
-/// # Safety
-///
-/// `ioc` must be an instance of `T`.
-#[inline]
-unsafe fn guarded<T: ChannelImpl, R>(
-    ioc: *mut QIOChannel,
-    call: impl FnOnce(&T) -> io::Result<R>,
-) -> io::Result<R> {
-    // SAFETY: forwarded: `ioc` is an instance of `T`.
-    let imp = unsafe { (*ioc.cast::<T::Instance>()).imp() };
-    catch_unwind(AssertUnwindSafe(|| call(imp)))
-        .unwrap_or_else(|panic| Err(panicked(&*panic, T::NAME)))
-}
-
-#[cold]
-#[inline(never)]
-fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
-    // A coroutine that is dropped unwinds its stack; C functions on it have to return.
-    if coroutine::is_unwinding() {
-        return coroutine::dropped();
-    }
-    let text = panic_text(panic);
-    let message = format!("A method of {class} panicked: {text}");
-    glib::g_critical!("Qio", "{}", message);
-    io_error(gio::IOErrorEnum::Failed, &message)
-}
-
-/// As [`guarded`], for a function that returns `R` and reports an error.
-///
-/// # Safety
-///
-/// `ioc` must be an instance of `T`, and `error` NULL or a place for an error.
-#[inline]
-unsafe fn fallible<T: ChannelImpl, R>(
-    ioc: *mut QIOChannel,
-    error: *mut *mut GError,
-    action: &str,
-    failed: R,
-    call: impl FnOnce(&T) -> io::Result<R>,
-) -> R {
-    // SAFETY: forwarded: `ioc` is an instance of `T`, `error` NULL or writable.
-    unsafe {
-        guarded(ioc, call).unwrap_or_else(|e| {
-            gerror::report(error, e, &Channel::from_glib_borrow(ioc), action);
-            failed
-        })
-    }
-}
-
-/// As [`fallible`], for a function that returns a count, or would-block.
-///
-/// # Safety
-///
-/// As for [`fallible`].
-#[inline]
-unsafe fn byte_count<T: ChannelImpl>(
-    ioc: *mut QIOChannel,
-    error: *mut *mut GError,
-    action: &str,
-    call: impl FnOnce(&T) -> io::Result<usize>,
-) -> ssize_t {
-    // SAFETY: forwarded: `ioc` is an instance of `T`, `error` NULL or writable.
-    unsafe {
-        match guarded(ioc, call) {
-            // A count fits: it is at most the size of a buffer in memory.
-            Ok(count) => count as ssize_t,
-            // The usual kind of would-block, detected without a call.
-            Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => QIO_CHANNEL_ERR_BLOCK,
-            Err(e) => give(ioc, error, action, Err(e)),
-        }
-    }
-}
-
-/// As [`guarded`], for a function that cannot fail.
-///
-/// # Safety
-///
-/// `ioc` must be an instance of `T`.
-unsafe fn infallible<T: ChannelImpl, R>(
-    ioc: *mut QIOChannel,
-    failed: R,
-    call: impl FnOnce(&T) -> R,
-) -> R {
-    // SAFETY: forwarded: `ioc` is an instance of `T`.
-    unsafe { guarded(ioc, |imp: &T| Ok(call(imp))) }.unwrap_or(failed)
 }
 
 /// The list of buffers for a method, which may change it although it is const in C: a copy, in

@@ -1,6 +1,7 @@
 //! Certificates that do not verify: errors as data, the decision of a handler,
 //! alerts, revocation, and sessions that are verified again.
 
+mod chains;
 mod resumption;
 
 use std::{
@@ -51,6 +52,11 @@ fn trusts_nothing() -> TlsCreds {
     let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
     let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(unknown_ca.pem);
     builder.build().expect("good credentials")
+}
+
+fn verdict(builder: TlsCredsBuilder, server: &TlsCreds) -> io::Result<()> {
+    let (client, server) = ends(&builder.build().expect("good credentials"), server);
+    try_handshake(&client, &server).0
 }
 
 #[test]
@@ -266,83 +272,6 @@ fn a_server_accepts_a_client_certificate_by_another_path_before_the_rest_of_its_
                 connected.expect("the server accepts it");
             });
         }
-    });
-}
-
-/// A chain of two authorities, and a server with the second one.
-struct Chain {
-    root: Cert,
-    second: Cert,
-    server: Cert,
-}
-
-fn chain() -> Chain {
-    let root = Request::authority("root").signed_by_itself();
-    let second = Request::authority("second").signed_by(&root);
-    let server = Request::server("server")
-        .dns(NAME)
-        .serial(7)
-        .signed_by(&second);
-    let server = server.with_pem([server.pem.as_str(), &second.pem].concat());
-    Chain {
-        root,
-        second,
-        server,
-    }
-}
-
-fn verdict(builder: TlsCredsBuilder, server: &TlsCreds) -> io::Result<()> {
-    let (client, server) = ends(&builder.build().expect("good credentials"), server);
-    try_handshake(&client, &server).0
-}
-
-#[test]
-fn every_issuer_but_the_trust_anchors_needs_a_revocation_list_unless_that_is_allowed() {
-    in_time(|| {
-        let Chain {
-            root,
-            second,
-            server,
-        } = chain();
-        let server = server_of(&server);
-        let trusts =
-            |cert: &Cert| TlsCreds::builder(TlsEndpoint::Client).trust_pem(cert.pem.as_str());
-        let both = || trusts(&root).trust_pem(second.pem.as_str());
-        verdict(trusts(&root), &server).expect("no lists at all");
-        let e = verdict(trusts(&root).crl_pem(root.revokes(&[99])), &server)
-            .expect_err("nothing is known of the leaf");
-        assert!(
-            e.to_string().contains("unable to get certificate CRL"),
-            "{e}"
-        );
-        let allowed = trusts(&root)
-            .crl_pem(root.revokes(&[99]))
-            .allow_missing_crl(true);
-        verdict(allowed, &server).expect("it is passed over");
-        // A list that is there counts in any case.
-        let revoked = both().crl_pem(second.revokes(&[7])).allow_missing_crl(true);
-        let e = verdict(revoked, &server).expect_err("it is revoked");
-        assert!(e.to_string().contains("certificate revoked"), "{e}");
-        let unusable = both().crl_pem(second.revokes_authorities(&[99]));
-        let e = verdict(unusable.allow_missing_crl(true), &server).expect_err("of no use");
-        assert!(e.to_string().contains("CRL"), "{e}");
-        // Trust in the second authority does not depend on its own issuer.
-        let partial = trusts(&second).crl_pem(second.revokes(&[99]));
-        verdict(partial, &server).expect("the anchor is trusted as it is");
-    });
-}
-
-#[test]
-fn a_certificate_that_requires_a_stapled_response_is_refused_by_name() {
-    in_time(|| {
-        let cert = Request::server("server").dns(NAME).must_staple();
-        let server = server_of(&cert.signed_by(authority()));
-        let e = verdict(client_builder(), &server).expect_err("nothing is stapled");
-        assert!(e.to_string().contains("must-staple"), "{e}");
-        assert!(
-            qio::to_glib_error(&e).matches(TlsError::BadCertificate),
-            "{e}"
-        );
     });
 }
 
