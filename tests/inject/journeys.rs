@@ -60,7 +60,7 @@ fn descriptors() -> io::Result<()> {
 }
 
 /// Runs a future on a private context, for no longer than [`LIMIT`].
-fn run(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub(crate) fn run(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let context = MainContext::new();
     let run = || context.block_on(future.or_timeout(LIMIT));
     context.with_thread_default(run).expect("a new context")
@@ -89,7 +89,7 @@ fn futures() -> io::Result<()> {
     })
 }
 
-fn loopback() -> gio::SocketAddress {
+pub(crate) fn loopback() -> gio::SocketAddress {
     let host = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     gio::InetSocketAddress::new(&host, 0).upcast()
 }

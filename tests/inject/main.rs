@@ -11,6 +11,7 @@
 mod skip;
 
 mod journeys;
+mod kernel;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -60,15 +60,11 @@ struct Waited {
 impl Process {
     /// `pid` must be a child of this process that nothing else waits for.
     pub(super) fn open(pid: u32) -> io::Result<Self> {
-        // The number is another process's if the system has removed the child.
-        let is_child = |id| process::status(id, false).is_ok();
-        let (ended, by) = match process::pidfd_open(pid) {
-            Ok(pidfd) if is_child(ChildId::Pidfd(pidfd.as_fd())) => (pidfd, By::Pidfd),
-            Ok(_) => (already_ended()?, By::Exited),
-            Err(e) if errno(&e) == Some(libc::ESRCH) => (already_ended()?, By::Exited),
-            Err(e) if lacks_pidfds(&e) && !is_child(ChildId::Number(pid)) => {
-                (already_ended()?, By::Exited)
-            }
+        let is_child = || process::status(ChildId::Number(pid), false).is_ok();
+        let (ended, by) = match open_pidfd(pid) {
+            Ok(Some(pidfd)) => (pidfd, By::Pidfd),
+            Ok(None) => (already_ended()?, By::Exited),
+            Err(e) if lacks_pidfds(&e) && !is_child() => (already_ended()?, By::Exited),
             Err(e) if lacks_pidfds(&e) => {
                 let waited = Arc::new(Waited {
                     pid,
@@ -149,6 +145,20 @@ pub(super) fn end_unwatched(pid: u32) {
     if !removes_children() {
         let _ = send_signal(ChildId::Number(pid), libc::SIGKILL);
         collect(ChildId::Number(pid));
+    }
+}
+
+/// A pidfd of a child; `None` if the system has removed the child, whose number may be another
+/// process's. Linux 5.3 has pidfds, and its waitid() does not accept them: that is `ENOSYS`.
+fn open_pidfd(pid: u32) -> io::Result<Option<OwnedFd>> {
+    let pidfd = match process::pidfd_open(pid) {
+        Err(e) if errno(&e) == Some(libc::ESRCH) => return Ok(None),
+        opened => opened?,
+    };
+    match process::status(ChildId::Pidfd(pidfd.as_fd()), false) {
+        Ok(_) => Ok(Some(pidfd)),
+        Err(e) if errno(&e) == Some(libc::EINVAL) => Err(Errno::ENOSYS.into()),
+        Err(_) => Ok(None),
     }
 }
 
