@@ -2,7 +2,8 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo picture test check ci distros bench capi gir install uninstall docs soak loom miri fuzz conformance clean
+.PHONY: help demo picture test check ci distros bench abi msrv capi gir install uninstall docs soak loom miri
+.PHONY: fuzz conformance clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -30,7 +31,7 @@ pure = sys::scm
 
 # A target is described by what follows the two number signs.
 help: ## Lists these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: ## Sends a file through five channels: make demo [FILE=path]
 	@.ci/packages demo
@@ -80,6 +81,15 @@ capi: ## Builds the C library, its introspection data and its Vala binding in ta
 gir: ## Regenerates data/Qio-1.0.gir, after a change of the headers
 	@.ci/packages capi
 	@.ci/capi gir
+
+abi: ## Compares the C ABI and the Rust API with those of the last tag
+	@.ci/packages test >/dev/null
+	@cargo test --quiet --locked --test release -- --include-ignored abi::
+	@.ci/abi
+
+msrv: ## Checks that the oldest Rust of Cargo.toml is enough
+	@.ci/packages demo
+	@.ci/msrv
 
 install: ## Installs what `make capi` has built, or builds it: make install [PREFIX=/usr/local] [DESTDIR=]
 	@test -e "$$(.ci/capi folder)/gi-stubs/repository/Qio.pyi" || $(MAKE) --no-print-directory capi
