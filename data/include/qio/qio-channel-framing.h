@@ -303,7 +303,7 @@ gboolean qio_channel_write_frame_finish (QIOChannel *ioc,
  * On a channel with %QIO_CHANNEL_FEATURE_SEEKABLE it has to be what was read last: seeks and writes
  * move the position back by its length.
  *
- * Returns: %TRUE, or %FALSE with an error if the channel is closed
+ * Returns: (skip): %TRUE, or %FALSE with an error if the channel is closed
  *
  * Since: 0.1
  */
