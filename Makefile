@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo picture test check ci distros bench abi msrv capi gir install uninstall docs soak loom miri
+.PHONY: help demo picture test check ci distros bench abi msrv deb deb-test capi gir install uninstall docs soak loom miri
 .PHONY: fuzz conformance clean
 
 # The file that the demo sends; empty: the demo's own program.
@@ -90,6 +90,12 @@ abi: ## Compares the C ABI and the Rust API with those of the last tag
 msrv: ## Checks that the oldest Rust of Cargo.toml is enough
 	@.ci/packages demo
 	@.ci/msrv
+
+deb: ## Builds Debian's packages in target/deb, with all crates in the source package, and checks them by lintian
+	@.ci/deb
+
+deb-test: ## Installs Debian's packages in a fresh system, uses them and removes them
+	@.ci/deb test
 
 install: ## Installs what `make capi` has built, or builds it: make install [PREFIX=/usr/local] [DESTDIR=]
 	@test -e "$$(.ci/capi folder)/gi-stubs/repository/Qio.pyi" || $(MAKE) --no-print-directory capi

@@ -37,6 +37,24 @@ fn every_c_function_is_a_doc_alias_in_rust() {
     assert!(missing.is_empty(), "no `#[doc(alias)]`: {missing:#?}");
 }
 
+/// A function that the file does not have would fail the build of Debian's package.
+#[test]
+fn exported_symbols_are_those_of_the_package_of_debian() {
+    let file = root().join("debian/libqio-1.0-0.symbols");
+    let text = fs::read_to_string(file).expect("readable");
+    let lines = text.lines().skip(1);
+    let listed: BTreeSet<_> = lines
+        .map(|line| {
+            let (name, version) = line.trim().split_once("@Base ").expect(line);
+            assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{line}");
+            name.to_owned()
+        })
+        .collect();
+    let exported = exported();
+    let differ: Vec<_> = listed.symmetric_difference(&exported).collect();
+    assert!(differ.is_empty(), "`make gir` writes them: {differ:#?}");
+}
+
 /// The functions of the headers, also those that GLib's macros declare.
 fn declared() -> BTreeSet<String> {
     let header = crate::common::include().join("qio/qio.h");
