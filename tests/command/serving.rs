@@ -92,6 +92,25 @@ fn more_clients_than_there_are_descriptors_for_are_an_error() {
     assert!(!path.exists());
 }
 
+#[test]
+fn clients_of_a_websocket_take_fewer_descriptors_as_no_pipe_moves_their_data() {
+    let most = |first: &str| -> u32 {
+        let script = format!(
+            "ulimit -n 64; exec \"$0\" relay --fork --max-clients=100 {first} tcp:127.0.0.1:1"
+        );
+        let errors = Running::new(Command::new("sh").args(["-c", &script]).arg(qio()))
+            .end()
+            .errors;
+        let number = errors.trim_end().rsplit(' ').next().expect("a word");
+        number.parse().unwrap_or_else(|_| panic!("{errors}"))
+    };
+    let (plain, layered) = (
+        most("tcp-listen:127.0.0.1:0"),
+        most("ws-listen:127.0.0.1:0"),
+    );
+    assert!(layered >= 2 * plain, "{layered} {plain}");
+}
+
 /// A server whose soft limit of descriptors is lower than the hard one.
 fn with_soft_limit(soft: usize, options: &str, path: &str, second: &str) -> Running {
     let script = format!(

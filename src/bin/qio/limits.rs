@@ -6,9 +6,27 @@ use std::{fs, io, sync::OnceLock};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustix::process::{Pid, Rlimit, prlimit};
 
-/// What a client takes at most: its socket; the second channel, of a command two pipes and a
-/// descriptor of its process; and two pipes, one for each direction, for what the kernel moves.
-const PER_CLIENT: u64 = 8;
+/// What a client takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// Two sockets, and a third one while the second address is tried in parallel: TLS or a
+    /// WebSocket moves the data through memory.
+    Layered,
+    /// At most its socket, a second channel, and two pipes, one for each direction, for what the
+    /// kernel moves.
+    Plain,
+    /// Its socket, and two pipes and a descriptor of a process.
+    Command,
+}
+
+impl Usage {
+    fn descriptors(self) -> u64 {
+        match self {
+            Self::Layered => 3,
+            Self::Plain | Self::Command => 8,
+        }
+    }
+}
 
 /// What is left for everything else: starting a command, resolving a name, reading files for TLS.
 const OTHERS: u64 = 16;
@@ -20,11 +38,11 @@ static BEFORE: OnceLock<u64> = OnceLock::new();
 ///
 /// The soft limit is raised to the hard one, except for commands where it is sufficient: there the
 /// default of `wanted` is the number of processes too.
-pub(crate) fn clients(wanted: Option<u32>, commands: bool) -> io::Result<u32> {
+pub(crate) fn clients(wanted: Option<u32>, usage: Usage) -> io::Result<u32> {
     let used = fs::read_dir("/proc/self/fd")?.count() as u64 + OTHERS;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let enough_for = |limit: u64| limit.saturating_sub(used) / PER_CLIENT;
-    let needed = wanted.map(|wanted| used + u64::from(wanted) * PER_CLIENT);
+    let enough_for = |limit: u64| limit.saturating_sub(used) / usage.descriptors();
+    let needed = wanted.map(|wanted| used + u64::from(wanted) * usage.descriptors());
     if let (Some(wanted), Some(needed)) = (wanted, needed)
         && needed > hard
     {
@@ -34,7 +52,7 @@ pub(crate) fn clients(wanted: Option<u32>, commands: bool) -> io::Result<u32> {
         );
         return Err(io::Error::other(message));
     }
-    let is_sufficient = commands && needed.is_none_or(|needed| needed <= soft);
+    let is_sufficient = usage == Usage::Command && needed.is_none_or(|needed| needed <= soft);
     if soft < hard && !is_sufficient {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
         BEFORE.get_or_init(|| soft);

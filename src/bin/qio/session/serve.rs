@@ -45,7 +45,7 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     let workers = Workers::new(settings.serving.threads)?;
     let acceptor = first.acceptor.take().expect("checked: it listens");
-    let limit = limits::clients(settings.max_clients, session.second.is_command())?;
+    let limit = limits::clients(settings.max_clients, first.usage(&session.second))?;
     acceptor.set_max_clients(limit);
     manager.ready();
     manager.watch(workers.pulse());

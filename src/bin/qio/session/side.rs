@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::Options,
     endpoint::{AddressOptions, Endpoint, Mode, at_once},
-    limits,
+    limits::{self, Usage},
     peer::Peer,
     tls::Tls,
     websock::Websock,
@@ -105,9 +105,14 @@ impl Side {
         self.layers.over(Guard(channel))
     }
 
-    /// Whether this is a command.
-    pub(super) fn is_command(&self) -> bool {
-        matches!(self.endpoint.below(), Endpoint::Exec(_))
+    /// What a client of this side takes, with this second side.
+    pub(super) fn usage(&self, second: &Self) -> Usage {
+        let is_layered = |it: &Self| it.endpoint.is_tls() || it.endpoint.websock().is_some();
+        match second.endpoint.below() {
+            Endpoint::Exec(_) => Usage::Command,
+            Endpoint::Connect(..) if is_layered(self) || is_layered(second) => Usage::Layered,
+            _ => Usage::Plain,
+        }
     }
 
     async fn open(&self, peer: &Peer) -> io::Result<Channel> {
