@@ -73,6 +73,8 @@ bench: ## Measures the cost of a channel, compared with bare system calls, from 
 	@cargo bench --locked -p qio-benches --bench tls
 	@.ci/bench-peers
 	@cargo bench --locked -p qio-benches --bench websock
+	@cargo build --quiet --release --locked --features cli --bin qio
+	@.ci/bench-command
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi
