@@ -86,7 +86,9 @@ mod hub;
 pub mod hyper;
 mod layer;
 mod log;
+mod monitor;
 mod net;
+mod observe;
 pub mod prelude;
 mod sync;
 mod sys;
@@ -114,9 +116,11 @@ pub use layer::{
     WebsockMessageReader, WebsockMessageWriter, WebsockMessages, WebsockOptions,
     WebsockOptionsBuilder,
 };
+pub use monitor::{Monitor, MonitorItem};
 pub use net::{
     Backoff, ContextPool, Incoming, NetAddress, NetAddressError, NetListener, activation,
 };
+pub use observe::{MonitorState, MonitorWarning};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelIoStream, ChannelNull,
     ChannelSocket, CommandBuilder, ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,

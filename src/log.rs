@@ -77,6 +77,25 @@ fn report(object: &glib::Object, message: &str, error: Option<&io::Error>) {
     glib::log_structured_array(LogLevel::Debug, &fields);
 }
 
+/// Reports a warning of a monitor, at the level of messages.
+#[cold]
+pub(crate) fn warning(class: &str, label: &str, kind: &str, message: &str) {
+    let (label, message) = (escaped(label), escaped(message));
+    let text = format!("{label}: {message}");
+    glib::log_structured_array(
+        LogLevel::Message,
+        &[
+            // Messages have this number in syslog(3).
+            LogField::new(gstr!("PRIORITY"), before_nul(b"5\0")),
+            LogField::new(gstr!("GLIB_DOMAIN"), before_nul(b"Qio\0")),
+            LogField::new(gstr!("MESSAGE"), text.as_bytes()),
+            LogField::new(gstr!("QIO_CLASS"), class.as_bytes()),
+            LogField::new(gstr!("QIO_CHANNEL"), label.as_bytes()),
+            LogField::new(gstr!("QIO_WARNING"), kind.as_bytes()),
+        ],
+    );
+}
+
 /// A value that GLib compares as a string, which must end in a NUL: behind its length.
 fn before_nul(value: &'static [u8]) -> &'static [u8] {
     &value[..value.len() - 1]
@@ -88,13 +107,15 @@ fn name_of(object: &glib::Object) -> String {
     name.map_or_else(|| format!("{:p}", object.as_ptr()), Into::into)
 }
 
+/// Whether a character controls a terminal, or the direction of writing.
+pub(crate) fn is_special(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A text without characters that control a terminal or the direction of writing, which peers may
 /// have chosen: in the name of a certificate, for example.
 fn escaped(text: &str) -> Cow<'_, str> {
-    let is_special = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(is_special) {
         return text.into();
     }

@@ -2,6 +2,10 @@
 //! their locks and atomics from here.
 #![allow(unsafe_code)]
 
+mod once_box;
+
+pub(crate) use once_box::OnceBox;
+
 use std::{
     cell::{Cell, UnsafeCell},
     sync::{MutexGuard, PoisonError, TryLockError, atomic::compiler_fence},

@@ -46,7 +46,7 @@ const PARTS: [&str; 6] = [
 ];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 9] = [
+const MORE_IN_C: [&str; 10] = [
     "filter",
     "serving",
     "sockets",
@@ -56,6 +56,7 @@ const MORE_IN_C: [&str; 9] = [
     "tls_derived",
     "tls_authorize",
     "websock",
+    "monitor",
 ];
 
 /// The source of a part, and the last line that the program prints.
@@ -213,6 +214,12 @@ fn contexts_are_destroyed_while_threads_close_channels_that_wait_in_them_on_a_bu
 fn sockets_of_every_kind_in_python() {
     needs!("python3-gi", "gobject-introspection");
     python("tests/lang/sockets.py").run("sockets: ok");
+}
+
+#[test]
+fn the_list_of_channels_and_its_warnings_in_python() {
+    needs!("python3-gi", "gobject-introspection");
+    python("tests/lang/monitor.py").run("monitor: ok");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod instance;
 mod layer;
 mod macros;
 mod memory;
+mod monitor;
 mod net;
 mod outcome;
 #[path = "gio.rs"]

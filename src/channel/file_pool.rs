@@ -15,6 +15,7 @@ use glib::subclass::prelude::*;
 use super::{
     Channel, blocking,
     class::{VFuncs, native::PollFd},
+    observed,
 };
 use crate::{
     error::closed,
@@ -62,6 +63,7 @@ pub(super) async fn read(
         advance(file, start, data.len())?;
     }
     buf[..data.len()].copy_from_slice(&data);
+    observed::moved(channel, Direction::Read, data.len());
     Ok(data.len())
 }
 
@@ -82,7 +84,9 @@ pub(super) async fn write(
     let appends = at.is_none() && sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
     if appends {
         // In append mode the kernel selects the offset, and moves the position.
-        return pool(file, move |fd| vectored::writev(fd, &[IoSlice::new(&data)])).await;
+        let count = pool(file, move |fd| vectored::writev(fd, &[IoSlice::new(&data)])).await?;
+        observed::moved(channel, Direction::Write, count);
+        return Ok(count);
     }
     let start = position(file, at)?;
     let count = pool(file, move |fd| {
@@ -92,6 +96,7 @@ pub(super) async fn write(
     if at.is_none() {
         advance(file, start, count)?;
     }
+    observed::moved(channel, Direction::Write, count);
     Ok(count)
 }
 

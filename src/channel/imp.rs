@@ -18,9 +18,10 @@ use super::{
     },
     ffi::{QIOChannel, QIOChannelClass},
     handshakes::HandshakeLimit,
+    observed,
 };
 use crate::{
-    log,
+    log, observe,
     sync::{ForkMutex, Maker},
     sys::StreamSocket,
     types::Feature,
@@ -67,12 +68,20 @@ impl ObjectSubclass for Channel {
 
     fn class_init(class: &mut Self::Class) {
         fill_defaults(class);
+        observe::set_up();
         #[cfg(feature = "capi")]
         prepare_tasks();
     }
 }
 
 impl ObjectImpl for Channel {
+    fn constructed(&self) {
+        self.parent_constructed();
+        if observe::is_observed() {
+            observed::stats(&self.obj());
+        }
+    }
+
     fn properties() -> &'static [ParamSpec] {
         static PROPERTIES: LazyLock<Vec<ParamSpec>> = LazyLock::new(|| {
             vec![
@@ -140,6 +149,7 @@ impl Channel {
             changed
         };
         if changed {
+            observed::texts_changed(&self.obj());
             self.obj().notify("name");
         }
     }
@@ -151,6 +161,7 @@ impl Channel {
     /// Sets the label in messages for a channel without a name. The first one stays.
     pub(crate) fn set_description(&self, description: String) {
         self.description.get_or_init(|| description.into());
+        observed::texts_changed(&self.obj());
     }
 
     pub(super) fn features(&self) -> Feature {
@@ -238,8 +249,11 @@ impl Channel {
             return Ok(());
         }
         let obj = self.obj();
-        let result = VFuncs::of(&obj).close();
-        self.mark_closed();
+        let result = observed::close(&obj, || {
+            let result = VFuncs::of(&obj).close();
+            self.mark_closed();
+            result
+        });
         match &result {
             Ok(()) => log::event(&*obj, || "closed".to_owned()),
             Err(e) => log::failure(&*obj, e, || "closed".to_owned()),

@@ -18,6 +18,7 @@ pub(crate) mod handshakes;
 pub(crate) mod imp;
 pub(crate) mod lower_io;
 pub(crate) mod now;
+pub(crate) mod observed;
 mod one_buffer;
 mod poll_io;
 mod splice;

@@ -28,8 +28,9 @@ use super::{
 use crate::{
     error::{not_supported, would_block},
     hub::{self, Direction, Hub, ReadyEvent, Registration, WaiterKey},
+    observe,
     types::Readiness,
-    watch::{self, ALWAYS},
+    watch::ALWAYS,
 };
 
 /// I/O in one direction of a channel, for one future at a time.
@@ -103,7 +104,7 @@ impl PollIo {
                     Err(e) => return self.finish(Err(e)),
                 }
             }
-            if !watch::any_pushback()
+            if !observe::is_unusual()
                 && self.enter(home, cx, wake_epoch)
                 && waiters.wake_epoch() == wake_epoch
             {

@@ -13,7 +13,7 @@ use std::{
 use gio::prelude::*;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
-use super::{Channel, class::VFuncs, poll_io::PollIo, timeout::IoFutureExt as _};
+use super::{Channel, class::VFuncs, observed, poll_io::PollIo, timeout::IoFutureExt as _};
 use crate::{
     coroutine,
     error::{cancelled, invalid, io_error},
@@ -143,6 +143,17 @@ pub(crate) fn wait_until(
     if condition.is_empty() {
         return Err(invalid("No condition to wait for"));
     }
+    observed::call(channel, "a wait", || {
+        wait_for_condition(channel, condition, deadline, stop)
+    })
+}
+
+fn wait_for_condition(
+    channel: &Channel,
+    condition: IOCondition,
+    deadline: Option<Instant>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<IOCondition> {
     let waiters = &channel.imp().waiters;
     loop {
         // Before `stop` is called: a change of its result makes the waiters poll again.

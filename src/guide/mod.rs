@@ -14,6 +14,7 @@
 //! | [`async_crates`] | hyper, zbus, tokio's traits on the main loop |
 //! | [`gio_streams`] | channels as streams of GIO, and the reverse: D-Bus, libsoup, converters |
 //! | [`listeners`] | accepting connections |
+//! | [`inspector`] | a list of all channels, warnings, `qio top`, a window |
 //! | [`porting_from_gio`] | counterparts of GIO's streams and sockets |
 //! | [`porting_from_qemu`] | differences from QEMU's `io/` |
 
@@ -21,6 +22,7 @@ pub mod async_crates;
 pub mod cancellation;
 pub mod fd_passing;
 pub mod gio_streams;
+pub mod inspector;
 pub mod lines_and_frames;
 pub mod listeners;
 pub mod porting_from_gio;

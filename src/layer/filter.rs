@@ -41,7 +41,7 @@ mod imp {
         type Instance = QIOChannelFilter;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.set_native_layer(poll_fd, base_of);
+            class.parent_class.set_native_layer(poll_fd, base_of, None);
         }
     }
 

@@ -30,10 +30,15 @@ pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = File::from(open(path, flags.bits(), 0o600)?);
     let found = file.metadata()?;
-    // SAFETY: the call takes no arguments, and always succeeds.
-    let user = unsafe { libc::geteuid() };
+    let user = effective_user();
     let is_private = found.is_file() && found.uid() == user && found.mode() & 0o077 == 0;
     Ok(is_private.then_some(file))
+}
+
+/// The user whose rights the process has.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: the call takes no arguments, and always succeeds.
+    unsafe { libc::geteuid() }
 }
 
 /// Duplicates, close-on-exec, a descriptor that this process was started with. Such a descriptor

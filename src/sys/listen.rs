@@ -6,11 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::{errno::Errno, fcntl::OFlag};
+use nix::{
+    errno::Errno,
+    fcntl::OFlag,
+    sys::{socket::UnixAddr, stat::Mode},
+};
 
 use super::{
     address::Native,
-    call,
+    call, retry,
     socket::{self, set_option},
 };
 use crate::error::errno;
@@ -46,6 +50,17 @@ pub(crate) fn start(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: listen() takes no memory.
     call(|| unsafe { libc::listen(fd.as_raw_fd(), backlog) as isize })?;
     Ok(())
+}
+
+/// Listens on a unix path that only processes of the same user can open, from the beginning.
+pub(crate) fn listen_private(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
+    let address = UnixAddr::new(path)?;
+    let fd = socket::new(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    // Linux creates the file with the mode of the socket.
+    retry(|| nix::sys::stat::fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR))?;
+    retry(|| nix::sys::socket::bind(fd.as_raw_fd(), &address))?;
+    start(fd.as_fd(), backlog)?;
+    Ok(fd)
 }
 
 /// Makes a non-blocking attempt to connect, for its result.

@@ -211,6 +211,15 @@ pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
     result.is_ok() && count > 0
 }
 
+/// The number of bytes that a stream socket has received, and that were not read.
+pub(crate) fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let (number, mut count) = (fd.as_raw_fd(), 0_i32);
+    // SAFETY: the request, which is SIOCINQ for a socket, writes one `int`, which outlives the
+    // call.
+    call(|| unsafe { libc::ioctl(number, libc::FIONREAD, &raw mut count) as isize })?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 fn is_tcp(fd: BorrowedFd<'_>) -> bool {
     let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL);
     matches!(protocol, Ok(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP))

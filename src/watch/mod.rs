@@ -17,7 +17,7 @@ mod waiters;
 pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use children::{LayerVtable, adopt, adopt_any, either, nval_watch};
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
-pub(crate) use pushback::{ReadAhead, any_pushback};
+pub(crate) use pushback::ReadAhead;
 pub(crate) use source::{WaitFdFn, by_query, layered, on_fds};
 pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn};
 

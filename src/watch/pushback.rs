@@ -5,18 +5,10 @@ use std::{
     mem,
     ops::Range,
     os::fd::OwnedFd,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{sync::ForkMutex, types::scatter};
-
-/// The number of channels with pushed-back data: readers of all others need not check their buffer.
-static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
-
-#[inline]
-pub(crate) fn any_pushback() -> bool {
-    ANYWHERE.load(Ordering::Acquire) != 0
-}
+use crate::{observe, sync::ForkMutex, types::scatter};
 
 /// Bytes and descriptors that precede what the channel still has.
 #[derive(Debug, Default)]
@@ -104,7 +96,7 @@ impl ReadAhead {
 impl PushbackBuffer {
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {
-        any_pushback() && self.readable.load(Ordering::Acquire)
+        observe::is_unusual() && self.readable.load(Ordering::Acquire)
     }
 
     /// Pushes bytes and descriptors back, before those that are there already.
@@ -141,6 +133,12 @@ impl PushbackBuffer {
         Some(count)
     }
 
+    /// The number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        let guard = self.data.lock();
+        guard.as_ref().map_or(0, |buffered| buffered.bytes().len())
+    }
+
     /// Calls `f` with the data, to consume some of it or to take it. `None` if there is none. The
     /// buffer is locked meanwhile.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut ReadAhead) -> R) -> Option<R> {
@@ -175,10 +173,10 @@ impl PushbackBuffer {
         let some = !buffered.is_empty();
         self.readable.store(readable, Ordering::Release);
         match (self.some.swap(some, Ordering::AcqRel), some) {
-            (false, true) => ANYWHERE.fetch_add(1, Ordering::AcqRel),
-            (true, false) => ANYWHERE.fetch_sub(1, Ordering::AcqRel),
-            _ => 0,
-        };
+            (false, true) => observe::add_pushback(),
+            (true, false) => observe::remove_pushback(),
+            _ => {}
+        }
     }
 }
 

@@ -26,7 +26,8 @@ use super::{
     pushback::{PushbackBuffer, ReadAhead},
 };
 use crate::{
-    hub::{Registration, RegistrationGuard},
+    hub::{Direction, Registration, RegistrationGuard},
+    observe::{self, Gauges},
     sync::ForkMutex,
     sys::poll::{Wakeup, poll},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Waiters {
     home: HomeSlot,
     /// Data that a dropped future had read and that has not been delivered.
     pub(crate) pushback: PushbackBuffer,
+    /// The counters, once a call was observed.
+    pub(crate) stats: observe::Slot,
 }
 
 #[derive(Debug, Default)]
@@ -265,6 +268,26 @@ impl Waiters {
 
     fn waiting(&self) -> MutexGuard<'_, WaitList> {
         self.waiting.lock()
+    }
+}
+
+impl Gauges for Waiters {
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn waiters(&self) -> usize {
+        let waiting = self.waiting();
+        let sides = [Direction::Read, Direction::Write];
+        let has_waiters =
+            |it: &Registration| sides.iter().filter(|&&it_| it.has_waiters(it_)).count();
+        let futures: usize = waiting.registrations().map(|it| has_waiters(it)).sum();
+        let others = waiting.rare.as_ref().map_or(0, |rare| rare.wakers.len());
+        futures + others
+    }
+
+    fn pushed_back(&self) -> usize {
+        self.pushback.len()
     }
 }
 

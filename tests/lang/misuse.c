@@ -722,6 +722,32 @@ never_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_
   check (!"called");
 }
 
+/* Monitors that are none, and values out of range. */
+static void
+monitors (gpointer wrong)
+{
+  QIOMonitor *monitor = qio_monitor_new ();
+  GError *error = NULL;
+
+  complains (qio_monitor_get_interval (wrong) == 0);
+  complains_void (qio_monitor_set_interval (wrong, 1));
+  complains (qio_monitor_get_blocked_threshold (wrong) == 0);
+  complains_void (qio_monitor_set_blocked_threshold (wrong, 1));
+  complains_void (qio_monitor_refresh (wrong));
+
+  criticals = 0;
+  qio_monitor_set_interval (monitor, 0);
+  check (qio_monitor_get_interval (monitor) == 10);
+  qio_monitor_set_blocked_threshold (monitor, G_MININT64);
+  check (qio_monitor_get_blocked_threshold (monitor) == 0);
+  qio_monitor_set_blocked_threshold (monitor, G_MAXINT64);
+  check (qio_monitor_get_blocked_threshold (monitor) == G_MAXINT64);
+  check (qio_monitor_listen ("", &error) == NULL);
+  g_clear_error (&error);
+  check (criticals == 0);
+  g_object_unref (monitor);
+}
+
 /* Pools that are none, and one without threads. */
 static void
 pools (gpointer wrong)
@@ -1290,6 +1316,7 @@ main (void)
   addresses (wrong);
   backoffs (wrong);
   pools (wrong);
+  monitors (wrong);
   credentials (wrong);
   layers (wrong);
   websocks (wrong);

@@ -13,6 +13,7 @@ mod hub;
 mod hyper;
 mod layer;
 mod log;
+mod monitor;
 mod net;
 mod peers;
 mod sync;

@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 use crate::sources::{head, is_test, sources};
 
 /// The modules of `src/`, from the ground up, each with those that it may import from.
-const MODULES: [(&str, &[&str]); 18] = [
+const MODULES: [(&str, &[&str]); 20] = [
     ("error", &[]),
     ("types", &[]),
     ("sync", &[]),
     ("log", &[]),
     ("sys", &["sync", "error", "types"]),
+    ("observe", &["sys", "log", "sync", "error", "types"]),
     ("hub", &["sys", "sync", "error", "types"]),
     ("gio_context", &["hub", "sys", "sync", "error"]),
-    ("watch", &["hub", "sys", "sync", "error", "types"]),
+    ("monitor", &["observe"]),
+    (
+        "watch",
+        &["hub", "observe", "sys", "sync", "error", "types"],
+    ),
     ("coroutine", &["hub", "error"]),
     (
         "channel",
@@ -21,6 +26,7 @@ const MODULES: [(&str, &[&str]); 18] = [
             "watch",
             "coroutine",
             "hub",
+            "observe",
             "sys",
             "log",
             "sync",
@@ -37,6 +43,7 @@ const MODULES: [(&str, &[&str]); 18] = [
             "watch",
             "coroutine",
             "hub",
+            "observe",
             "log",
             "sync",
             "error",

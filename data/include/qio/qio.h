@@ -30,4 +30,6 @@
 
 #include <qio/qio-io-stream.h>
 
+#include <qio/qio-monitor.h>
+
 #endif

@@ -20,8 +20,8 @@ use crate::{
     channel::ffi,
     error::{closed, invalid, io_error, not_supported},
     hub::Direction,
+    observe::LayerState,
     types::{Feature, ReadFlags, WriteFlags},
-    watch,
 };
 
 impl VFuncs<'_> {
@@ -166,6 +166,16 @@ impl VFuncs<'_> {
                 && !bytes_vfuncs::bytes_write(self.class)
     }
 
+    /// Whether reads and writes are system calls of a class of this crate.
+    pub(in crate::channel) fn is_plain(self) -> bool {
+        bytes_vfuncs::is_plain(self.class)
+    }
+
+    /// The state of a layered channel with a connection.
+    pub(in crate::channel) fn layer_state(self) -> Option<LayerState> {
+        self.class.layer_state_fn()?(&self.channel())
+    }
+
     /// Whether reads leave the list of buffers as it is.
     #[inline]
     pub(super) fn keeps_lists(self) -> bool {
@@ -237,9 +247,6 @@ impl VFuncs<'_> {
         fds: bool,
         flags: WriteFlags,
     ) -> io::Result<WriteFlags> {
-        if watch::any_pushback() {
-            self.channel().take_back_pushback()?;
-        }
         match fds || flags.contains(WriteFlags::ZERO_COPY) {
             true => self.check_unusual_write(size, fds, flags),
             false => Ok(flags),

@@ -14,6 +14,7 @@ use crate::{
     channel::{
         Channel,
         ffi::{self, QIOChannel, QIOChannelClass},
+        observed,
     },
     types::{Feature, Flushed, Readiness, Shutdown},
     watch,
@@ -175,14 +176,18 @@ impl<'a> VFuncs<'a> {
         self.check_open()?;
         let slot = self.class.io_flush.unwrap_or(defaults::flush);
         let mut flushed = Flushed::ZeroCopy;
-        // SAFETY: `ioc` is an instance of `class`, and `error` is writable.
-        self.status("flush", |error| unsafe {
-            let status = slot(self.ioc(), error);
-            if status > 0 {
-                flushed = Flushed::Copied;
-            }
-            status
-        })?;
+        let channel = self.channel();
+        let flush = || {
+            // SAFETY: `ioc` is an instance of `class`, and `error` is writable.
+            self.status("flush", |error| unsafe {
+                let status = slot(self.ioc(), error);
+                if status > 0 {
+                    flushed = Flushed::Copied;
+                }
+                status
+            })
+        };
+        observed::call(&channel, "a flush", flush)?;
         Ok(flushed)
     }
 

@@ -6,6 +6,7 @@ use std::{io, sync::Arc};
 use crate::{
     channel::{Channel, ffi::QIOChannelClass},
     hub::{Direction, FdRole},
+    observe::LayerState,
     sys::SharedFd,
     types::WriteFlags,
 };
@@ -15,6 +16,9 @@ pub(crate) type PollFdFn = fn(&Channel, Direction) -> Option<PollFd>;
 
 /// Returns the lower channel of a layered channel.
 pub(crate) type LowerFn = fn(&Channel) -> Option<&Channel>;
+
+/// Returns the state of a layered channel. `None` without a connection.
+pub(crate) type LayerStateFn = fn(&Channel) -> Option<LayerState>;
 
 /// Writes bytes from an offset on without a copy, and holds a reference to them until they are
 /// sent.
@@ -57,6 +61,8 @@ pub(in crate::channel) struct NativeClass {
     abort: Option<AbortFn>,
     /// Returns the lower channel, if this class is layered and polls the descriptor of that.
     lower: Option<LowerFn>,
+    /// Returns the state of a layered channel, for observers.
+    state: Option<LayerStateFn>,
 }
 
 impl QIOChannelClass {
@@ -86,13 +92,19 @@ impl QIOChannelClass {
             write_owned,
             abort,
             lower: None,
+            state: None,
         });
     }
 
     /// As [`set_native_class`](Self::set_native_class), for a layered class: `poll_fd` returns the
     /// descriptor of the lower channel, as long as the same direction of that is all that there is
     /// to wait for.
-    pub(crate) fn set_native_layer(&mut self, poll_fd: PollFdFn, lower: LowerFn) {
+    pub(crate) fn set_native_layer(
+        &mut self,
+        poll_fd: PollFdFn,
+        lower: LowerFn,
+        state: Option<LayerStateFn>,
+    ) {
         self.describe(NativeClass {
             data: self.data_slots(),
             check_closed: false,
@@ -101,6 +113,7 @@ impl QIOChannelClass {
             write_owned: None,
             abort: None,
             lower: Some(lower),
+            state,
         });
     }
 
@@ -125,6 +138,11 @@ impl QIOChannelClass {
     /// Returns the lower channel, also if a derived class overrides how to wait.
     pub(in crate::channel) fn below(&self) -> Option<LowerFn> {
         self.native?.lower
+    }
+
+    /// The function that returns the state of a layered channel.
+    pub(in crate::channel) fn layer_state_fn(&self) -> Option<LayerStateFn> {
+        self.native?.state
     }
 
     /// The function that writes reference-counted memory in place of `io_writev`.

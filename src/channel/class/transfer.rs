@@ -12,9 +12,10 @@ use glib::subclass::prelude::*;
 
 use super::{Transferred, VFuncs, buffers, bytes_vfuncs, call::signed, defaults};
 use crate::{
-    channel::Channel,
+    channel::{Channel, observed},
+    hub::Direction,
+    observe,
     types::{ReadFlags, WriteFlags, into_bytes, total_len, zeros},
-    watch,
 };
 
 impl Channel {
@@ -75,7 +76,7 @@ impl VFuncs<'_> {
     pub(crate) fn try_readv(
         self,
         iov: &mut [IoSliceMut<'_>],
-        mut fds: Option<&mut Vec<OwnedFd>>,
+        fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<Transferred<usize>> {
         let plain = self.begin()?;
@@ -84,16 +85,51 @@ impl VFuncs<'_> {
         if space == 0 {
             return self.check_open().map(|()| Transferred::whole(0));
         }
+        if observe::is_unusual() {
+            return self.readv_unusual(plain, space, iov, fds, flags);
+        }
+        self.readv_usual(plain, space, iov, fds, flags)
+    }
+
+    /// As [`try_readv`](Self::try_readv), after its checks, where some channel has pushed-back
+    /// data, or calls are counted.
+    #[cold]
+    #[inline(never)]
+    fn readv_unusual(
+        self,
+        plain: bool,
+        space: usize,
+        iov: &mut [IoSliceMut<'_>],
+        mut fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        if let Some(count) = self.take_pushback(iov, &mut fds, flags) {
+            return Ok(Transferred::whole(count));
+        }
+        let count = |read: &Transferred<usize>| match flags.contains(ReadFlags::PEEK) {
+            true => 0,
+            false => read.result,
+        };
+        observed::transfer(&self.channel(), Direction::Read, count, || {
+            self.readv_usual(plain, space, iov, fds, flags)
+        })
+    }
+
+    #[inline(always)]
+    fn readv_usual(
+        self,
+        plain: bool,
+        space: usize,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
         if buffers::is_unusual(iov.len(), space)
             && let Some(mut iov) = buffers::to_read(iov, space)?
         {
-            let result = self.readv(&mut iov, fds, flags)?;
-            return Ok(Transferred::whole(result));
-        }
-        if watch::any_pushback()
-            && let Some(count) = self.take_pushback(iov, &mut fds, flags)
-        {
-            return Ok(Transferred::whole(count));
+            let space = total_len(&iov);
+            let read = self.readv_again(plain, space, &mut iov, fds, flags)?;
+            return Ok(Transferred::whole(read.result));
         }
         // A read with descriptors ends at ancillary data, and a read with `PEEK` leaves the data.
         let drains = fds.is_none() && !flags.contains(ReadFlags::PEEK);
@@ -106,6 +142,19 @@ impl VFuncs<'_> {
         Ok(Transferred { result, short })
     }
 
+    #[cold]
+    #[inline(never)]
+    fn readv_again(
+        self,
+        plain: bool,
+        space: usize,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        self.readv_usual(plain, space, iov, fds, flags)
+    }
+
     /// As [`try_readv`](Self::try_readv), into one buffer and without blocking, by the shortest
     /// path.
     #[inline(always)]
@@ -116,7 +165,7 @@ impl VFuncs<'_> {
     ) -> io::Result<Transferred<usize>> {
         if bytes_vfuncs::is_plain(self.class)
             && !buf.is_empty()
-            && !watch::any_pushback()
+            && !observe::is_unusual()
             && let Some(stream) = self.channel().imp().stream.get()
             && let Some(read) = stream.recv(buf)
         {
@@ -164,6 +213,7 @@ impl VFuncs<'_> {
     pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Transferred<usize>> {
         if bytes_vfuncs::is_plain(self.class)
             && !buf.is_empty()
+            && !observe::is_unusual()
             && let Some(stream) = self.channel().imp().stream.get()
             && let Some(written) = stream.send(buf)
         {
@@ -213,6 +263,29 @@ impl VFuncs<'_> {
     ) -> io::Result<usize> {
         let size = total_len(iov);
         let plain = self.begin()?;
+        if observe::is_unusual() {
+            return self.write_unusual(|| self.writev_usual(plain, size, iov, fds, flags));
+        }
+        self.writev_usual(plain, size, iov, fds, flags)
+    }
+
+    /// Writes where some channel has pushed-back data, or calls are counted.
+    #[cold]
+    #[inline(never)]
+    fn write_unusual(self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.channel().take_back_pushback()?;
+        observed::transfer(&self.channel(), Direction::Write, |count| *count, write)
+    }
+
+    #[inline(always)]
+    fn writev_usual(
+        self,
+        plain: bool,
+        size: usize,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
         let promised = self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
             return self.write_nothing(flags);
@@ -220,13 +293,27 @@ impl VFuncs<'_> {
         if buffers::is_unusual(iov.len(), size)
             && let Some(iov) = buffers::to_write(iov, size)?
         {
-            return self.writev_as_promised(&iov, fds, flags);
+            let size = total_len(&iov);
+            return self.writev_again(plain, size, &iov, fds, flags);
         }
         if !plain && bytes_vfuncs::bytes_write(self.class) {
             bytes_vfuncs::writev_by_bytes(self, iov, fds, flags - WriteFlags::BORROWED)
         } else {
             self.slot_writev(iov, size, fds, promised)
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn writev_again(
+        self,
+        plain: bool,
+        size: usize,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        self.writev_usual(plain, size, iov, fds, flags)
     }
 
     /// A message-oriented channel may send an empty message; on others there is nothing to do.
@@ -256,18 +343,22 @@ impl VFuncs<'_> {
         if count == 0 {
             return Ok(glib::Bytes::from_static(&[]));
         }
-        if watch::any_pushback() {
+        if self.channel().has_pushback() {
             let mut buf = zeros(count)?;
             let taken = self.take_pushback(&mut [IoSliceMut::new(&mut buf)], &mut fds, flags);
             if let Some(taken) = taken {
                 return Ok(into_bytes(buf, taken));
             }
         }
-        if bytes_vfuncs::bytes_read(self.class) {
-            self.slot_read_bytes(count, fds, flags)
-        } else {
-            bytes_vfuncs::read_bytes_by_iov(self, count, fds, flags)
-        }
+        let read = || match bytes_vfuncs::bytes_read(self.class) {
+            true => self.slot_read_bytes(count, fds, flags),
+            false => bytes_vfuncs::read_bytes_by_iov(self, count, fds, flags),
+        };
+        let count = |bytes: &glib::Bytes| match flags.contains(ReadFlags::PEEK) {
+            true => 0,
+            false => bytes.len(),
+        };
+        observed::transfer(&self.channel(), Direction::Read, count, read)
     }
 
     pub(crate) fn write_bytes(
@@ -278,14 +369,19 @@ impl VFuncs<'_> {
     ) -> io::Result<usize> {
         let flags = flags - WriteFlags::BORROWED;
         self.check_open()?;
-        let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
-        if bytes.is_empty() {
-            return self.write_nothing(flags);
-        }
-        if bytes_vfuncs::bytes_write(self.class) {
-            self.slot_write_bytes(bytes, fds, flags)
-        } else {
-            self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised)
+        let write = || {
+            let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
+            if bytes.is_empty() {
+                return self.write_nothing(flags);
+            }
+            match bytes_vfuncs::bytes_write(self.class) {
+                true => self.slot_write_bytes(bytes, fds, flags),
+                false => self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised),
+            }
+        };
+        match observe::is_unusual() {
+            true => self.write_unusual(write),
+            false => write(),
         }
     }
 
@@ -306,8 +402,14 @@ impl VFuncs<'_> {
         match keep {
             Some(keep) => {
                 self.check_open()?;
-                self.check_write(data.len(), false, flags)?;
-                keep(&self.channel(), bytes, from, flags)
+                let write = || {
+                    self.check_write(data.len(), false, flags)?;
+                    keep(&self.channel(), bytes, from, flags)
+                };
+                match observe::is_unusual() {
+                    true => self.write_unusual(write),
+                    false => write(),
+                }
             }
             None if from == 0 => self.write_bytes(bytes, fds, flags),
             None => self.writev(&[IoSlice::new(data)], fds, flags),
@@ -315,6 +417,11 @@ impl VFuncs<'_> {
     }
 
     pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], start: u64) -> io::Result<usize> {
+        let read = || self.preadv_uncounted(iov, start);
+        observed::transfer(&self.channel(), Direction::Read, |count| *count, read)
+    }
+
+    fn preadv_uncounted(self, iov: &mut [IoSliceMut<'_>], start: u64) -> io::Result<usize> {
         self.check_open()?;
         let offset = signed(start)?;
         let space = total_len(iov);
@@ -324,7 +431,7 @@ impl VFuncs<'_> {
         if buffers::is_unusual(iov.len(), space)
             && let Some(mut iov) = buffers::to_read(iov, space)?
         {
-            return self.preadv(&mut iov, start);
+            return self.preadv_uncounted(&mut iov, start);
         }
         let slot = self.class.io_preadv.unwrap_or(defaults::preadv);
         // SAFETY: `ioc` is an instance of `class`; an IoSliceMut has the layout of an iovec.
@@ -340,6 +447,11 @@ impl VFuncs<'_> {
     }
 
     pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], start: u64) -> io::Result<usize> {
+        let write = || self.pwritev_uncounted(iov, start);
+        observed::transfer(&self.channel(), Direction::Write, |count| *count, write)
+    }
+
+    fn pwritev_uncounted(self, iov: &[IoSlice<'_>], start: u64) -> io::Result<usize> {
         self.check_open()?;
         let offset = signed(start)?;
         let size = total_len(iov);
@@ -349,7 +461,7 @@ impl VFuncs<'_> {
         if buffers::is_unusual(iov.len(), size)
             && let Some(iov) = buffers::to_write(iov, size)?
         {
-            return self.pwritev(&iov, start);
+            return self.pwritev_uncounted(&iov, start);
         }
         let slot = self.class.io_pwritev.unwrap_or(defaults::pwritev);
         // SAFETY: `ioc` is an instance of `class`; an IoSlice has the layout of an iovec.

@@ -25,7 +25,7 @@ use crate::{
     channel::{
         Channel,
         class::{IoFlags, Transferred, VFuncs},
-        flush,
+        flush, observed,
         transfer::{wait_for, was_empty_message},
     },
     coroutine,
@@ -104,7 +104,8 @@ impl<'a> Flow<'a> {
             return coroutine::wait_for(self.run_async(WaitMode::default()))?;
         }
         self.may_block = true;
-        let result = self.block();
+        let source = self.source;
+        let result = observed::call(source, "a splice", || self.block());
         self.finish(result)
     }
 

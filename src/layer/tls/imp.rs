@@ -43,9 +43,11 @@ impl ObjectSubclass for ChannelTls {
     type Instance = QIOChannelTLS;
 
     fn class_init(class: &mut Self::Class) {
-        class
-            .parent_class
-            .set_native_layer(wire::poll_fd::<Self::Type>, wire::below::<Self::Type>);
+        class.parent_class.set_native_layer(
+            wire::poll_fd::<Self::Type>,
+            wire::below::<Self::Type>,
+            Some(wire::state::<Self::Type>),
+        );
     }
 }
 

@@ -45,9 +45,11 @@ impl ObjectSubclass for ChannelWebsock {
     type Instance = QIOChannelWebsock;
 
     fn class_init(class: &mut Self::Class) {
-        class
-            .parent_class
-            .set_native_layer(wire::poll_fd::<Self::Type>, wire::below::<Self::Type>);
+        class.parent_class.set_native_layer(
+            wire::poll_fd::<Self::Type>,
+            wire::below::<Self::Type>,
+            Some(wire::state::<Self::Type>),
+        );
     }
 }
 

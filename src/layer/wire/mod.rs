@@ -32,7 +32,7 @@ pub(super) use failure::Failure;
 pub(super) use functions::{layer_functions, until_done};
 pub(super) use queue::{CHUNK, Queue, give_buffer, take_buffer};
 pub(super) use tokens::Tokens;
-pub(super) use waiting::{WaitFor, below, poll_fd, watch};
+pub(super) use waiting::{WaitFor, below, poll_fd, state, watch};
 
 use std::{
     fmt,
@@ -48,9 +48,10 @@ use self::{
 };
 use super::lower::LowerCloseWaker;
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, lower_io},
+    channel::{Channel, ChannelExt as _, class::VFuncs, lower_io, observed},
     error::{is_disconnected, would_block},
     hub::Direction,
+    observe,
     sync::ForkMutex,
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -112,6 +113,9 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     /// Whether so much output is pending that no input is processed: the peer forces responses, and
     /// does not read them.
     fn output_over_limit(&self) -> bool;
+
+    /// The number of bytes of the output that no thread is sending, as far as it is encoded.
+    fn queued_bytes(&self) -> usize;
 
     /// Takes the pending output that may be sent now, for the holder of the token.
     fn take_pending(&mut self) -> Option<Queue>;
@@ -224,6 +228,14 @@ impl<E: Engine> Wire<E> {
     /// Sends pending output. Would-block if the lower channel does not take it all, or another
     /// thread has the token.
     pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
+        let result = self.send_pending(channel);
+        if observe::is_observed() {
+            observed::layer(channel);
+        }
+        result
+    }
+
+    fn send_pending(&self, channel: &Channel) -> io::Result<()> {
         loop {
             let Some(mut token) = Sending::acquire(self, channel)? else {
                 return self.finish_writing();

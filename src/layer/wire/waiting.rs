@@ -11,6 +11,7 @@ use crate::{
     },
     hub::Direction,
     layer::lower,
+    observe::LayerState,
     types::Readiness,
     watch::{self, LayerVtable},
 };
@@ -96,6 +97,19 @@ pub(in crate::layer) fn poll_fd<L: Layer>(channel: &Channel, side: Direction) ->
 /// The lower channel.
 pub(in crate::layer) fn below<L: Layer>(channel: &Channel) -> Option<&Channel> {
     Some(channel.downcast_ref::<L>()?.wire()?.lower())
+}
+
+/// The state of a layer, for observers.
+pub(in crate::layer) fn state<L: Layer>(channel: &Channel) -> Option<LayerState> {
+    let engine = channel.downcast_ref::<L>()?.wire()?.engine();
+    let pending = match engine.has_pending_output() {
+        true => engine.queued_bytes().max(1),
+        false => 0,
+    };
+    Some(LayerState {
+        is_open: engine.is_open(),
+        pending,
+    })
 }
 
 /// A watch of a layer.

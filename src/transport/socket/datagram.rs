@@ -16,7 +16,7 @@ use super::{
     resolve::{each_address, name, text},
 };
 use crate::{
-    channel::{Channel, IoFlags, PollIo, Transferred, blocking},
+    channel::{Channel, IoFlags, PollIo, Transferred, blocking, observed},
     error::{invalid, with_context, would_block},
     hub::Direction,
     sys::{FdGuard, address::Native, datagram, socket},
@@ -196,7 +196,13 @@ impl ChannelSocket {
             return Ok((count, None));
         }
         let flags = self.imp().read_flags(how.read);
-        let (count, from) = datagram::receive_from(fd.as_fd(), buf, flags)?;
+        let receive = || datagram::receive_from(fd.as_fd(), buf, flags);
+        let (count, from) = observed::transfer(
+            self.upcast_ref(),
+            Direction::Read,
+            |received| received.0,
+            receive,
+        )?;
         Ok((count, from.map(Native::to_gio).transpose()?))
     }
 
@@ -211,7 +217,8 @@ impl ChannelSocket {
     pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;
         let (to, flags) = (to.as_ref(), self.imp().write_flags(WriteFlags::empty()));
-        let sent = Native::new(to).and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, flags));
+        let send = || Native::new(to).and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, flags));
+        let sent = observed::transfer(self.upcast_ref(), Direction::Write, |count| *count, send);
         sent.map_err(|e| match would_block(&e) {
             true => e,
             false => with_context(e, format!("Unable to send to {}", text(to))),

@@ -28,7 +28,8 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{
-        Channel, ChannelExt as _, IoFlags, PollIo, Transferred, ffi::derived_class, stream::std_io,
+        Channel, ChannelExt as _, IoFlags, PollIo, Transferred, ffi::derived_class, observed,
+        stream::std_io,
     },
     error::{not_supported, with_context, would_block},
     hub::Direction,
@@ -287,6 +288,7 @@ impl ChannelSocket {
         };
         let accepted = Self::new();
         accepted.imp().open_accepted(connection, imp)?;
+        observed::connected(accepted.upcast_ref());
         log::event(&accepted, || match accepted.remote_address() {
             Ok(address) => format!("accepted from {}", text(&address)),
             Err(_) => "accepted".to_owned(),

@@ -9,6 +9,7 @@ use super::{Flow, Progress};
 use crate::{
     channel::{
         class::{IoFlags, VFuncs},
+        observed,
         splice::{
             buffer::Origin,
             strategy::{RawFds, possibly},
@@ -42,6 +43,7 @@ impl Flow<'_> {
             // The kernel returns 0 also at urgent data of TCP.
             Some(0) => Ok(self.by_memory()),
             Some(count) => {
+                observed::moved(self.source, Direction::Read, count);
                 self.buffer.piped(count, Origin::Stream);
                 Ok(Progress::More)
             }
@@ -69,6 +71,8 @@ impl Flow<'_> {
             Ok(Some(0)) => Ok(self.by_memory()),
             Ok(Some(count)) => {
                 self.futile = 0;
+                observed::moved(self.source, Direction::Read, count);
+                observed::moved(self.target, Direction::Write, count);
                 self.count(count);
                 Ok(Progress::More)
             }
@@ -105,6 +109,7 @@ impl Flow<'_> {
             None => None,
         };
         if let Some(count @ 1..) = moved {
+            observed::moved(self.target, Direction::Write, count);
             return self.record_write(count);
         }
         self.buffer.spill()?;

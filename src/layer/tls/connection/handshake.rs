@@ -7,7 +7,7 @@ use openssl::ssl::{SslStream, SslVersion};
 
 use super::Connection;
 use crate::{
-    channel::Channel,
+    channel::{Channel, observed},
     coroutine,
     error::{cancelled, would_block},
     hub::Direction,
@@ -258,6 +258,7 @@ impl Drop for Outcome<'_> {
         self.connection.release_permit();
         // Also those that wait for the other direction.
         self.channel.wake_waiters();
+        observed::layer(self.channel);
         if opened {
             log::event(self.channel, || {
                 let engine = self.connection.engine();

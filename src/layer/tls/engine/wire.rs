@@ -58,6 +58,10 @@ impl Engine for TlsState {
         self.pending_len() > MAX_PENDING_OUTPUT && !self.input.shut && self.fatal.is_none()
     }
 
+    fn queued_bytes(&self) -> usize {
+        self.output.pending.left().len() + self.stream.get_ref().output.left().len()
+    }
+
     /// A peer that is not authorized yet gets none.
     fn take_pending(&mut self) -> Option<Queue> {
         if matches!(self.state, HandshakeState::Authorizing(_)) {

@@ -71,6 +71,10 @@ impl Engine for WebsockState {
         !self.frames_out.is_empty()
     }
 
+    fn queued_bytes(&self) -> usize {
+        self.frames_out.pending.left().len()
+    }
+
     fn output_over_limit(&self) -> bool {
         // Responses to the peer are one pong and one close frame.
         false

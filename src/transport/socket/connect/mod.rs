@@ -28,7 +28,7 @@ use super::{
     resolve::{each_address, name, text, unused},
 };
 use crate::{
-    channel::Channel,
+    channel::{Channel, observed},
     coroutine,
     error::{closed, not_supported, with_context},
     hub::Hub,
@@ -176,13 +176,15 @@ impl ChannelSocket {
             e
         };
         let connect = || each_address(address, connect, unable);
-        let fd = log::within(Activity::Connect, self, connect)?;
+        let connect = || log::within(Activity::Connect, self, connect);
+        let fd = observed::call(self.upcast_ref(), "a connect", connect)?;
         self.imp().open(fd)?;
         self.report_connected(address);
         Ok(())
     }
 
     fn report_connected(&self, address: &gio::SocketConnectable) {
+        observed::connected(self.upcast_ref());
         log::event(self, || {
             let other_end = self.remote_address().ok();
             format!("connected to {}", target(address, other_end.as_ref()))

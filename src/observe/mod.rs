@@ -1,0 +1,61 @@
+//! What is counted of channels while the process is observed: by a [`Monitor`](crate::Monitor), or
+//! with `QIO_MONITOR` in the environment.
+//!
+//! While it is not, this costs nothing: reads and writes test one word, which also has the number
+//! of channels with pushed-back data, and everything else is out of line. The counters of a channel
+//! are made by its first observed call (`stats`), and listed (`registry`). `blocked` measures calls
+//! that block threads, `warning` has what is wrong, and `sample` looks for it in the counters.
+
+mod blocked;
+pub(crate) mod export;
+mod json;
+mod registry;
+mod sample;
+mod stats;
+mod warning;
+
+pub(crate) use blocked::{is_measured, measured};
+pub(crate) use registry::{DEFAULT_THRESHOLD, Observer, set_up};
+pub use sample::MonitorState;
+pub(crate) use sample::{Snapshot, sample};
+pub(crate) use stats::{ChannelStats, Gauges, LayerState, Slot};
+pub use warning::MonitorWarning;
+pub(crate) use warning::{Warning, warnings_since};
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The number of channels with pushed-back data, and [`OBSERVED`].
+static UNUSUAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Set while the process is observed.
+const OBSERVED: usize = 1 << (usize::BITS - 1);
+
+/// Whether a read or a write may be an unusual one: some channel has pushed-back data, or the
+/// process is observed.
+#[inline]
+pub(crate) fn is_unusual() -> bool {
+    UNUSUAL.load(Ordering::Acquire) != 0
+}
+
+/// Whether calls are to be counted.
+#[inline]
+pub(crate) fn is_observed() -> bool {
+    UNUSUAL.load(Ordering::Relaxed) & OBSERVED != 0
+}
+
+fn set_observed(observed: bool) {
+    match observed {
+        true => UNUSUAL.fetch_or(OBSERVED, Ordering::AcqRel),
+        false => UNUSUAL.fetch_and(!OBSERVED, Ordering::AcqRel),
+    };
+}
+
+/// A channel has pushed-back data now.
+pub(crate) fn add_pushback() {
+    UNUSUAL.fetch_add(1, Ordering::AcqRel);
+}
+
+/// A channel has no pushed-back data any more.
+pub(crate) fn remove_pushback() {
+    UNUSUAL.fetch_sub(1, Ordering::AcqRel);
+}
