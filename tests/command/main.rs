@@ -22,6 +22,7 @@ mod starttls;
 mod threads;
 mod tls;
 mod tls_peers;
+mod top;
 mod usage;
 mod websock;
 

@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::{
-    endpoint::Endpoint, probe::ProbeArgs, serving::Serving, tls::TlsOptions,
+    endpoint::Endpoint, probe::ProbeArgs, serving::Serving, tls::TlsOptions, top::TopArgs,
     websock::WebsockSettings,
 };
 
@@ -40,6 +40,11 @@ pub(crate) enum Command {
     /// Connects to an address, and shows how: addresses, TLS, certificates, WebSocket, times
     #[command(after_long_help = ADDRESSES)]
     Probe(ProbeArgs),
+    /// Shows the channels of a process, once a second
+    ///
+    /// The process must have opted in, by QIO_MONITOR=listen in its environment or by
+    /// qio_monitor_listen(). Sizes are in bytes: k is 1000.
+    Top(TopArgs),
     /// Sends a file through five channels, and compares what arrives
     Demo {
         /// The file; default: this program

@@ -5,7 +5,8 @@
 //! one-way channels, `tls` adds TLS, `websock` adds a WebSocket, `session` relays between two
 //! channels, `signals` are requests by signals, `limits` computes the maximum number of clients,
 //! `meter` shows the progress, `serving` has the options of servers, `log` writes the log, `notify`
-//! notifies the service manager, and `demo` sends a file through five channels.
+//! notifies the service manager, `demo` sends a file through five channels, and `top` shows those
+//! of another process.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,7 @@ mod session;
 mod signals;
 mod text;
 mod tls;
+mod top;
 mod websock;
 
 use std::{fs, io, path::Path, process::ExitCode};
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     match command {
         Command::Demo { file } => demo::run(file),
         Command::Probe(args) => finish(probe::run(&args)),
+        Command::Top(args) => finish(top::run(&args, &Signals::new(false).stop)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qio", &mut io::stdout());
             ExitCode::SUCCESS

@@ -1,0 +1,139 @@
+//! `qio top`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixListener,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    accept,
+    process::{Running, qio, relay},
+    tcp_server,
+};
+
+fn top() -> Command {
+    let mut command = Command::new(qio());
+    command.arg("top");
+    command
+}
+
+/// Runs `qio top` to its end, and returns what it prints.
+#[track_caller]
+fn shown(command: &mut Command) -> String {
+    let output = Running::new(command.stdin(Stdio::null())).success();
+    String::from_utf8(output).expect("text")
+}
+
+#[test]
+fn a_command_is_started_and_its_channels_are_shown() {
+    let (listener, address) = tcp_server();
+    let (shown, is_shown) = mpsc::channel();
+    let serve = thread::spawn(move || {
+        let mut stream = accept(&listener);
+        stream.write_all(&[b'x'; 3000]).expect("sent");
+        is_shown.recv().expect("shown");
+    });
+    let mut running = Running::new(
+        top()
+            .args(["--json", "--"])
+            .arg(qio())
+            .args(["relay", &address, "-"])
+            .stdin(Stdio::null()),
+    );
+    running.until("\"bytes-read\":3000,");
+    running.signal(Signal::SIGINT);
+    running.success();
+    shown.send(()).expect("it waits");
+    serve.join().expect("no panic");
+}
+
+#[test]
+fn a_running_process_is_listed_and_shown_by_its_id() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (listener, address) = tcp_server();
+    let (mut running, mut input) = Running::with_input(
+        relay()
+            .args([&address, "-"])
+            .env("QIO_MONITOR", "listen")
+            .env("XDG_RUNTIME_DIR", folder.path()),
+    );
+    let mut stream = BufReader::new(accept(&listener));
+    input.write_all(b"hello\n").expect("sent");
+    stream.read_line(&mut String::new()).expect("received");
+    let socket = fs::read_dir(folder.path().join("qio-monitor"))
+        .expect("listening")
+        .next();
+    let pid = socket.expect("a socket").expect("readable").file_name();
+    let list = shown(top().env("XDG_RUNTIME_DIR", folder.path()));
+    assert_eq!(list.trim(), format!("{} qio", pid.display()));
+    let table = shown(
+        top()
+            .arg("--once")
+            .arg(&pid)
+            .env("XDG_RUNTIME_DIR", folder.path()),
+    );
+    let mut lines = table.lines();
+    let head = format!("process {} qio: ", pid.display());
+    assert!(lines.next().expect("a head").starts_with(&head), "{table}");
+    assert!(
+        lines.next().expect("a head").contains(" CHANNEL "),
+        "{table}"
+    );
+    let sockets = lines.filter(|line| line.contains("Socket") && line.contains(" connected "));
+    assert_eq!(sockets.count(), 1, "{table}");
+    drop((input, stream));
+    running.until("");
+    running.success();
+}
+
+#[test]
+fn what_a_process_sends_does_not_control_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("bound");
+    let lines = [
+        // JSON permits these as they are, but the last one.
+        "{\"program\":\"\u{9b}2J\u{202e}\",\"channels\":[{\"label\":\"\\u001b[2J\"}]}",
+        "{\"program\":\"\u{7}\"}",
+    ];
+    let serve = thread::spawn(move || {
+        for line in [lines[0], lines[0], lines[1]] {
+            let (mut stream, _) = listener.accept().expect("a client");
+            writeln!(stream, "{line}").expect("sent");
+        }
+    });
+    for arguments in [&["--once"][..], &["--once", "--json"]] {
+        let text = shown(top().args(arguments).arg(&path));
+        let special = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(text.contains("2J") && !text.contains(special), "{text:?}");
+    }
+    let failed = Running::new(top().arg(&path)).failure(1);
+    assert_eq!(failed, "Unable to read a snapshot: unexpected '\\u{7}'");
+    serve.join().expect("no panic");
+}
+
+#[test]
+fn a_process_that_has_not_opted_in_is_an_error_with_the_remedy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let top = || {
+        let mut command = top();
+        command.env("XDG_RUNTIME_DIR", folder.path());
+        command
+    };
+    let error = Running::new(top().arg("1")).failure(1);
+    assert!(error.contains("QIO_MONITOR=listen"), "{error}");
+    let error = Running::new(&mut top()).failure(1);
+    assert!(error.starts_with("No process listens in "), "{error}");
+    let error = Running::new(top().args(["--", "true"])).failure(1);
+    assert!(error.contains("ended before it used a channel"), "{error}");
+    let error = Running::new(top().args(["--", "/nowhere"])).failure(1);
+    assert!(error.starts_with("Unable to start /nowhere: "), "{error}");
+    // Nothing is left.
+    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+}
