@@ -17,6 +17,8 @@ mod chat;
 mod coverage;
 #[path = "lang/documents.rs"]
 mod documents;
+#[path = "lang/inspector.rs"]
+mod inspector;
 #[path = "lang/run.rs"]
 mod run;
 #[path = "lang/running.rs"]

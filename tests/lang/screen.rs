@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -22,7 +23,9 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn start() -> Self {
-        let folder = folder().join("screen");
+        static SCREENS: AtomicU32 = AtomicU32::new(0);
+        let number = SCREENS.fetch_add(1, Ordering::Relaxed);
+        let folder = folder().join(format!("screen-{number}"));
         fs::create_dir_all(&folder).expect("writable");
         let mut server = Program::new(tool("Xvfb", "xvfb"))
             // It chooses a free display number, and prints it once it is ready.
