@@ -14,7 +14,7 @@ use std::{
 use nix::sys::{signal::Signal, stat::fstat};
 
 use crate::{
-    connect,
+    connect, connect_unix,
     pki::Pki,
     process::{self, Running, TIMEOUT, qio, start, start_with},
     rest,
@@ -273,4 +273,51 @@ fn progress_is_logged_on_request_without_a_terminal() {
     fs::write(&file, "data").expect("written");
     let relay = start([&*format!("file:{}", file.display()), "file:/dev/null"]);
     assert_eq!(relay.end().errors, "");
+}
+
+#[test]
+fn a_log_that_nothing_reads_blocks_no_client_and_the_messages_left_out_are_counted() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let mut command = crate::process::relay();
+    command.args(["-v", "--fork"]);
+    command.arg(format!("unix-listen:{}", path.display()));
+    command.arg("exec:cat");
+    command
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped());
+    let mut server = command.spawn().expect("qio");
+    let log = server.stderr.take().expect("piped");
+    let mut log = std::io::BufReader::new(log);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut log, &mut line).expect("a line");
+    assert!(line.contains("listening on unix:"), "{line}");
+    // A pipe of one page is full soon.
+    nix::fcntl::fcntl(log.get_ref(), nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).expect("a pipe");
+    let echo = || {
+        let mut client = connect_unix(&path);
+        client.write_all(b"x").expect("connected");
+        client.read_exact(&mut [0]).expect("the echo");
+    };
+    (0..100).for_each(|_| echo());
+    // Once it is read again, the next message follows the count.
+    let mut seen = String::new();
+    let counted = std::thread::spawn(move || {
+        loop {
+            let mut line = String::new();
+            let count = std::io::BufRead::read_line(&mut log, &mut line).expect("a line");
+            assert!(count > 0, "the end of the log:\n{seen}");
+            if line.contains("messages were left out, as nothing has read them") {
+                return (line, log);
+            }
+            seen += &line;
+        }
+    });
+    while !counted.is_finished() {
+        echo();
+    }
+    let (line, _log) = counted.join().expect("counted");
+    assert!(line.starts_with("qio: "), "{line}");
+    server.kill().expect("it runs");
+    server.wait().expect("a child");
 }

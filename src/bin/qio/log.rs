@@ -7,15 +7,19 @@
 use std::{
     env,
     fmt::Write as _,
-    io::{self, Write as _},
-    os::fd::AsFd,
-    sync::OnceLock,
+    io::{self, IsTerminal as _, Write as _},
+    os::fd::{AsFd, BorrowedFd},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use clap::ValueEnum;
 use glib::{GStr, LogField, LogLevel, LogWriterOutput};
 use indicatif::ProgressBar;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use qio::RelayStats;
 
 use crate::text::{is_hidden, printable};
@@ -226,14 +230,48 @@ impl Entry {
     }
 }
 
-/// Writes a line in one piece. That nothing reads the log is no reason to end.
+/// How many milliseconds a message waits for a full pipe, once. Those after it do not wait.
+const FULL: u8 = 100;
+
+/// The messages that were left out since the last one that was written.
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a line in one piece. That nothing reads the log is no reason to end, nor to block.
 fn write_line(line: &str) {
     let write = || {
-        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+        let mut stderr = io::stderr().lock();
+        let left_out = LEFT_OUT.load(Ordering::Relaxed);
+        if !stderr.is_terminal() && !has_capacity(stderr.as_fd(), left_out == 0) {
+            LEFT_OUT.store(left_out + 1, Ordering::Relaxed);
+            return;
+        }
+        LEFT_OUT.store(0, Ordering::Relaxed);
+        let mut text = format!("{line}\n");
+        if left_out > 0 {
+            text = format!("{}\n{text}", lost(left_out));
+        }
+        let _ = stderr.write_all(text.as_bytes());
     };
     match BAR.get() {
         Some(bar) => bar.suspend(write),
         None => write(),
+    }
+}
+
+/// Whether a line can be written without blocking. Polling that fails is no reason to leave it out.
+fn has_capacity(fd: BorrowedFd<'_>, may_wait: bool) -> bool {
+    let mut polled = [PollFd::new(fd, PollFlags::POLLOUT)];
+    let limit = PollTimeout::from(if may_wait { FULL } else { 0 });
+    poll(&mut polled, limit) != Ok(0)
+}
+
+/// The message about those that were left out.
+fn lost(count: u64) -> String {
+    let message = format!("{count} messages were left out, as nothing has read them");
+    let entry = entry(Event::Message, message).number("messages", count);
+    match FORMAT.get() {
+        Some(Format::Json) => entry.json(),
+        _ => format!("qio: {}", entry.message),
     }
 }
 

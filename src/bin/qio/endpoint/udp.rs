@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsRawFd, OwnedFd},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
 };
 
 use gio::prelude::*;
@@ -23,6 +23,9 @@ const LARGEST: usize = 65_536;
 /// Senders that wait to be accepted; datagrams of others are dropped meanwhile.
 const BACKLOG: usize = 128;
 
+/// The bytes that are kept of senders that wait; more is dropped.
+const BACKLOG_BYTES: usize = 1 << 20;
+
 /// Sends to an address, and receives from there.
 pub(super) async fn connect(address: &NetAddress, bind: Option<SocketAddr>) -> io::Result<Channel> {
     let local = bind.map(gio::InetSocketAddress::from);
@@ -37,14 +40,13 @@ pub(super) async fn connect(address: &NetAddress, bind: Option<SocketAddr>) -> i
 pub(crate) struct Listener {
     socket: ChannelSocket,
     local: SocketAddr,
-    /// Senders that have not been accepted.
+    /// Senders that have not been accepted, without sockets.
     senders: Mutex<VecDeque<Sender>>,
 }
 
-/// A sender, with what it has sent before its socket existed.
+/// A sender, with what it has sent before it had a socket.
 struct Sender {
     address: gio::SocketAddress,
-    socket: ChannelSocket,
     first: VecDeque<Vec<u8>>,
 }
 
@@ -80,22 +82,32 @@ impl Listener {
     /// Waits for a datagram of a new sender, and returns its channel, which has that datagram.
     pub(crate) async fn accept(&self) -> io::Result<Channel> {
         loop {
-            if let Some(Sender {
-                address,
-                socket,
-                first,
-            }) = self.senders.lock().expect("no panic").pop_front()
-            {
-                let name = NetAddress::try_from(&address).map(|it| it.to_string());
-                let channel = Adapted::datagrams(socket, address)?;
-                channel.set_first(first);
-                let name = name.unwrap_or_default();
-                channel.set_name(Some(&format!("udp:{}", name.trim_start_matches("tcp:"))));
-                return Ok(channel.upcast());
-            }
-            self.socket.ready(IOCondition::IN).await?;
+            let next = self.senders().front().map(|it| it.address.clone());
+            let Some(address) = next else {
+                self.socket.ready(IOCondition::IN).await?;
+                self.receive()?;
+                continue;
+            };
+            let socket = self.connected(&address);
+            // What was sent before that goes to its channel as well: nothing else has received it.
             self.receive()?;
+            let Some(Sender { first, .. }) = self.senders().pop_front() else {
+                continue;
+            };
+            // Without a descriptor, or with a session of the same sender, it is lost, as datagrams
+            // are.
+            let Ok(socket) = socket else { continue };
+            let name = NetAddress::try_from(&address).map(|it| it.to_string());
+            let channel = Adapted::datagrams(socket, address)?;
+            channel.set_first(first);
+            let name = name.unwrap_or_default();
+            channel.set_name(Some(&format!("udp:{}", name.trim_start_matches("tcp:"))));
+            return Ok(channel.upcast());
         }
+    }
+
+    fn senders(&self) -> MutexGuard<'_, VecDeque<Sender>> {
+        self.senders.lock().expect("no panic")
     }
 
     /// Takes all datagrams that are there: those that arrive once the socket of their sender is
@@ -108,24 +120,21 @@ impl Listener {
                 result => result?,
             };
             let Some(from) = from else { continue };
-            let mut senders = self.senders.lock().expect("no panic");
+            let mut senders = self.senders();
+            let kept = senders.iter().flat_map(|it| &it.first).map(Vec::len);
+            if kept.sum::<usize>() + count > BACKLOG_BYTES {
+                continue;
+            }
             let known = senders
                 .iter()
                 .position(|it| Adapted::same(&it.address, &from));
             let datagram = buf[..count].to_vec();
             match known {
                 Some(index) => senders[index].first.push_back(datagram),
-                None if senders.len() < BACKLOG => {
-                    // Without a descriptor, or with a session of the same sender, it is lost, as
-                    // datagrams are.
-                    if let Ok(socket) = self.connected(&from) {
-                        senders.push_back(Sender {
-                            address: from,
-                            socket,
-                            first: [datagram].into(),
-                        });
-                    }
-                }
+                None if senders.len() < BACKLOG => senders.push_back(Sender {
+                    address: from,
+                    first: [datagram].into(),
+                }),
                 None => {}
             }
         }
