@@ -26,6 +26,10 @@ const BACKLOG: usize = 128;
 /// The bytes that are kept of senders that wait; more is dropped.
 const BACKLOG_BYTES: usize = 1 << 20;
 
+/// Datagrams that are received in a row: more than the default buffer of a socket has, but few
+/// enough that a denial of service stops neither the sessions nor the signals.
+const BATCH: usize = 1024;
+
 /// Sends to an address, and receives from there.
 pub(super) async fn connect(address: &NetAddress, bind: Option<SocketAddr>) -> io::Result<Channel> {
     let local = bind.map(gio::InetSocketAddress::from);
@@ -94,8 +98,7 @@ impl Listener {
             let Some(Sender { first, .. }) = self.senders().pop_front() else {
                 continue;
             };
-            // Without a descriptor, or with a session of the same sender, it is lost, as datagrams
-            // are.
+            // Without a descriptor it is lost, as datagrams are.
             let Ok(socket) = socket else { continue };
             let name = NetAddress::try_from(&address).map(|it| it.to_string());
             let channel = Adapted::datagrams(socket, address)?;
@@ -114,7 +117,7 @@ impl Listener {
     /// connected are received by that.
     fn receive(&self) -> io::Result<()> {
         let mut buf = vec![0; LARGEST];
-        loop {
+        for _ in 0..BATCH {
             let (count, from) = match self.socket.recv_from(&mut buf) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 result => result?,
@@ -138,6 +141,7 @@ impl Listener {
                 None => {}
             }
         }
+        Ok(())
     }
 
     /// A socket at the same local address, of one sender.
