@@ -36,6 +36,12 @@ impl FromStr for Range {
         if bits > width {
             return Err(expected());
         }
+        if address.to_canonical() != address {
+            return Err(format!(
+                "\"{text}\" is mapped to IPv6: IPv4 addresses are matched by a range such as \
+                 10.0.0.0/8"
+            ));
+        }
         let shift = width - bits;
         if value
             .checked_shr(shift)
