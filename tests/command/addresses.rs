@@ -8,6 +8,7 @@ use std::{
         fs::{MetadataExt, PermissionsExt},
         net::UnixListener,
     },
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -41,6 +42,11 @@ fn options_that_an_address_does_not_have_are_named() {
             "tcp-listen:1,range=10.0.0.1/8",
             "the option \"range=10.0.0.1/8\" of tcp-listen: \
              \"10.0.0.1/8\" has bits that are set after the first 8",
+        ),
+        (
+            "tcp-listen:1,range=::ffff:10.0.0.0/104",
+            "the option \"range=::ffff:10.0.0.0/104\" of tcp-listen: \"::ffff:10.0.0.0/104\" is \
+             mapped to IPv6: IPv4 addresses are matched by a range such as 10.0.0.0/8",
         ),
         (
             "tcp-listen:1,range=10.0.0.0/33",
@@ -476,6 +482,32 @@ fn what_a_program_has_left_in_a_terminal_is_read_although_it_has_closed_it() {
         }
         assert_eq!(relay.success(), b"left");
     }
+}
+
+#[test]
+fn a_link_to_a_terminal_that_another_relay_has_replaced_is_not_removed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let link = folder.path().join("terminal");
+    let address = format!("pty:{}", link.display());
+    let start = |before: Option<&Path>| {
+        let relay = start([&address, "exec:cat"]);
+        let deadline = std::time::Instant::now() + TIMEOUT;
+        loop {
+            assert!(std::time::Instant::now() < deadline, "no link");
+            match fs::read_link(&link) {
+                Ok(target) if Some(&*target) != before => return (relay, target),
+                _ => thread::yield_now(),
+            }
+        }
+    };
+    let (first, before) = start(None);
+    let (second, after) = start(Some(&before));
+    first.signal(Signal::SIGTERM);
+    first.success();
+    assert_eq!(fs::read_link(&link).ok(), Some(after));
+    second.signal(Signal::SIGTERM);
+    second.success();
+    assert!(fs::symlink_metadata(&link).is_err(), "the link is removed");
 }
 
 #[test]

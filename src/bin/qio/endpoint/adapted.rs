@@ -229,10 +229,16 @@ impl Adapted {
 }
 
 /// A symbolic link, which is removed when this is dropped.
-pub(super) struct Link(pub(super) PathBuf);
+pub(super) struct Link {
+    pub(super) path: PathBuf,
+    pub(super) target: PathBuf,
+}
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        // Another relay may have replaced the link.
+        if fs::read_link(&self.path).is_ok_and(|target| target == self.target) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

@@ -56,7 +56,10 @@ fn make(path: &Path) -> io::Result<(OwnedFd, Link)> {
         fs::remove_file(path)?;
     }
     symlink(&name, path)?;
-    let link = Link(path.to_owned());
+    let link = Link {
+        path: path.to_owned(),
+        target: name.into(),
+    };
     // From now on the controlling side is hung up until a program opens the terminal.
     drop(terminal);
     Ok((controller.into(), link))
