@@ -35,6 +35,7 @@ use clap::{CommandFactory, Parser};
 use gio::prelude::*;
 
 use cli::{Cli, Command, Options};
+use session::one_line;
 use signals::Signals;
 
 fn main() -> ExitCode {
@@ -47,10 +48,7 @@ fn main() -> ExitCode {
         Command::Demo { file } => demo::run(file),
         Command::Probe(args) => finish(probe::run(&args)),
         Command::Top(args) => finish(top::run(&args, &Signals::new(false).stop)),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "qio", &mut io::stdout());
-            ExitCode::SUCCESS
-        }
+        Command::Completions { shell } => finish(completions(shell).map_err(Into::into)),
         Command::Man { directory } => finish(man(&directory).map_err(Into::into)),
         Command::Relay(_) | Command::Listen(_) | Command::Connect(_) => {
             unreachable!("handled by relay()")
@@ -63,7 +61,7 @@ fn finish(result: Result<(), session::Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(session::Failure { error, status }) => {
-            let error = session::one_line(&error);
+            let error = one_line(&error);
             let entry = log::entry(log::Event::Error, &error);
             entry.text("error", &error).write();
             status.map_or(ExitCode::FAILURE, ExitCode::from)
@@ -82,8 +80,24 @@ fn relay(options: &Options) -> Result<(), session::Failure> {
     }
 }
 
+/// Prints the completions of a shell.
+fn completions(shell: clap_complete::Shell) -> io::Result<()> {
+    // clap panics if its writer fails.
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "qio", &mut text);
+    text::print(&text)
+}
+
 /// Writes the man pages of all commands.
 fn man(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    clap_mangen::generate_to(Cli::command(), directory)
+    let written = fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory));
+    written.map_err(|e| {
+        let directory = directory.display();
+        let message = format!(
+            "Unable to write the man pages to {directory}: {}",
+            one_line(&e)
+        );
+        io::Error::new(e.kind(), message)
+    })
 }

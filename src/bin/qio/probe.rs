@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     fmt::Write as _,
-    io::{self, Write as _},
+    io,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use crate::{
     endpoint::{Endpoint, Mode, at_once},
     peer::Peer,
     session::{Failure, one_line},
-    text::printable,
+    text::{print, printable},
     tls::{self, Tls, TlsOptions},
     websock::{self, Websock, WebsockSettings},
 };
@@ -275,10 +275,6 @@ impl Report {
     }
 
     fn print(&self) -> io::Result<()> {
-        match io::stdout().write_all(self.0.borrow().as_bytes()) {
-            // A pager may have been closed: no error.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
-        }
+        print(self.0.borrow().as_bytes())
     }
 }

@@ -1,6 +1,18 @@
-//! Text of peers, made harmless.
+//! Text of peers, made harmless, and text on standard output.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+/// Writes text to standard output. That a pager has been closed is no error.
+pub(crate) fn print(text: &[u8]) -> io::Result<()> {
+    let mut output = io::stdout();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
 
 /// Escapes control characters, and those that change the direction or the visibility of others: no
 /// peer controls the terminal, or fakes a line of a log.
