@@ -1,6 +1,6 @@
 //! The command line, and its errors.
 
-use std::{net::TcpListener, process::Command};
+use std::{fs::File, net::TcpListener, process::Command};
 
 use crate::{
     pki::Pki,
@@ -70,6 +70,12 @@ fn wrong_usage_is_reported_by_argument() {
         (
             &["-t", "0", "-", "-"],
             "invalid value '0' for '--timeout <SECONDS>': expected a number of seconds above 0",
+        ),
+        (
+            // A timer of 32 bits would wrap to 0.
+            &["--timeout=4294968", "-", "-"],
+            "invalid value '4294968' for '--timeout <SECONDS>': expected at most 4294967 seconds, \
+             which are 49 days",
         ),
         (
             &["--timeout=x", "-", "-"],
@@ -302,5 +308,32 @@ fn an_address_in_use_is_reported_at_once() {
     assert_eq!(
         relay.failure(1),
         format!("Unable to listen on {address}: Address already in use")
+    );
+}
+
+#[test]
+fn completions_that_cannot_be_written_are_an_error_of_one_line() {
+    for shell in ["bash", "zsh", "fish"] {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux");
+        let output = Command::new(qio())
+            .args(["completions", shell])
+            .stdout(full)
+            .output();
+        let output = output.expect("runs");
+        assert_eq!(output.status.code(), Some(1), "{shell}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(errors, "qio: No space left on device\n", "{shell}");
+    }
+}
+
+#[test]
+fn a_directory_for_man_pages_that_cannot_be_created_is_named() {
+    let man = Running::new(Command::new(qio()).args(["man", "/dev/null/man"]));
+    assert_eq!(
+        man.failure(1),
+        "Unable to write the man pages to /dev/null/man: Not a directory"
     );
 }

@@ -223,13 +223,23 @@ fn listener() -> impl TypedValueParser<Value = Endpoint> {
     OsStringValueParser::new().try_map(|text: OsString| Endpoint::read_listener(&text))
 }
 
+/// The longest time, which a timer of GLib has: milliseconds in 32 bits.
+const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
+
 /// Parses a number of seconds above 0.
 pub(crate) fn seconds(value: &str) -> Result<Duration, String> {
     let seconds = value.parse::<f64>().ok();
-    seconds
+    let time = seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|timeout| !timeout.is_zero())
-        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())?;
+    match time > LONGEST {
+        true => Err(format!(
+            "expected at most {} seconds, which are 49 days",
+            LONGEST.as_secs()
+        )),
+        false => Ok(time),
+    }
 }
 
 const EXAMPLES: &str = "\
