@@ -8,6 +8,7 @@ mod addresses;
 #[path = "../qio/common/certs.rs"]
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
+mod datagrams_and_terminals;
 mod files;
 mod log;
 mod nbd;
@@ -16,6 +17,7 @@ mod peers;
 mod pki;
 mod probe;
 mod process;
+mod proxy_protocol;
 mod servers;
 mod serving;
 mod starttls;
