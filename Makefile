@@ -120,7 +120,8 @@ soak: ## Runs for half an hour: races, leaks, faults, forks, context teardown: m
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
-	@timeout 20m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
+	@timeout 20m cargo test --quiet --locked --test qio -- --ignored --test-threads=1 --skip all_of_autobahns_cases
+	@timeout 60m cargo test --quiet --release --locked --test qio -- --ignored --test-threads=1 all_of_autobahns_cases
 	@timeout 30m cargo test --quiet --locked --test inject -- --ignored --nocapture every_system_call_may_fail
 	@.ci/capi
 	@timeout $$((10 * $(SOAK_RUNS)))m cargo test --quiet --locked --test lang -- --ignored --test-threads=1
