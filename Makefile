@@ -64,17 +64,15 @@ distros: ## Runs demo and test in fresh Debian 12, 13 and sid: make distros [SUI
 
 bench: ## Measures the cost of a channel, compared with bare system calls, from C, and with its peers
 	@.ci/packages test >/dev/null
-	@cargo bench --locked -p qio-benches --bench overhead
 	@.ci/capi
-	@cargo bench --locked -p qio-benches --bench capi
-	@cargo bench --locked -p qio-benches --bench peers
-	@cargo bench --locked -p qio-benches --bench net
-	@cargo bench --locked -p qio-benches --bench splice
-	@cargo bench --locked -p qio-benches --bench tls
 	@.ci/bench-peers
-	@cargo bench --locked -p qio-benches --bench websock
 	@cargo build --quiet --release --locked --features cli --bin qio
-	@.ci/bench-command
+	@failed=; \
+	for bench in overhead capi peers net splice tls websock; do \
+		cargo bench --locked -p qio-benches --bench $$bench || failed="$$failed $$bench"; \
+	done; \
+	.ci/bench-command || failed="$$failed command"; \
+	test -z "$$failed" || { echo "bench: goals were missed in:$$failed" >&2; exit 1; }
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi

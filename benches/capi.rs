@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 
 fn row(name: &str, ours: f64, peer: f64, goal: f64) -> Verdict {
     let ratio = ours / peer;
-    let verdict = Verdict::at_most(ratio, goal);
+    let verdict = Verdict::at_most(name, "", ratio, goal);
     println!("{name:<36} {ours:>9.0} {peer:>9.0} {ratio:>7.3}  {goal:.2} {verdict}");
     verdict
 }

@@ -244,7 +244,7 @@ fn report(results: Vec<(&Case, Vec<f64>)>) -> ExitCode {
         }
         samples.sort_by(f64::total_cmp);
         let median = samples[samples.len() / 2];
-        let verdict = Verdict::at_most(median, case.goal);
+        let verdict = Verdict::at_most(case.name, "", median, case.goal);
         if verdict == Verdict::Failed {
             code = ExitCode::FAILURE;
         }

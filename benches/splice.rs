@@ -150,13 +150,14 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         || throughput(case.ours),
         || throughput(case.peer),
     )?;
-    let verdict = case
-        .goal
-        .map_or(Verdict::Met, |goal| Verdict::at_least(ratio, goal));
+    let peer = case.peer.name();
+    let verdict = case.goal.map_or(Verdict::Met, |goal| {
+        Verdict::at_least(case.name, peer, ratio, goal)
+    });
     println!(
         "{:<24} {:<10} {ours:>12.0} {theirs:>12.0} {ratio:>8.3} {:>6} {verdict}",
         case.name,
-        case.peer.name(),
+        peer,
         case.goal.map_or("-".into(), |goal| goal.to_string()),
     );
     Ok(verdict)

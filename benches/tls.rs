@@ -214,16 +214,16 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         || measure(case.ours),
         || measure(case.peer),
     )?;
+    let peer = case.peer.name();
     let (verdict, goal) = match case.figure {
-        Figure::Speed(goal) => (Verdict::at_least(ratio, goal), goal),
+        Figure::Speed(goal) => (Verdict::at_least(case.name, peer, ratio, goal), goal),
         Figure::Instructions(_, goal) | Figure::Memory(goal) => {
-            (Verdict::at_most(ratio, goal), goal)
+            (Verdict::at_most(case.name, peer, ratio, goal), goal)
         }
     };
     println!(
         "{:<24} {:<14} {ours:>10.0} {theirs:>10.0} {unit:<12} {ratio:>6.3} {goal:>6} {verdict}",
-        case.name,
-        case.peer.name(),
+        case.name, peer,
     );
     Ok(verdict)
 }

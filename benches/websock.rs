@@ -116,10 +116,11 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         || measure(case.ours),
         || measure(case.peer),
     )?;
+    let peer = case.peer.name();
     let verdict = match (case.figure, case.goal) {
         (_, None) => Verdict::Met,
-        (Figure::Speed, Some(goal)) => Verdict::at_least(ratio, goal),
-        (_, Some(goal)) => Verdict::at_most(ratio, goal),
+        (Figure::Speed, Some(goal)) => Verdict::at_least(case.name, peer, ratio, goal),
+        (_, Some(goal)) => Verdict::at_most(case.name, peer, ratio, goal),
     };
     let (goal, met) = match case.goal {
         Some(goal) if verdict == Verdict::Met => (goal.to_string(), "met"),
@@ -128,8 +129,7 @@ fn compare(case: &Case) -> io::Result<Verdict> {
     };
     println!(
         "{:<28} {:<22} {ours:>10.1} {theirs:>10.1} {unit:<12} {ratio:>6.3} {goal:>6} {met}{verdict}",
-        case.name,
-        case.peer.name(),
+        case.name, peer,
     );
     Ok(verdict)
 }

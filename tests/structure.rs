@@ -6,6 +6,8 @@ mod c_functions;
 mod calls;
 #[path = "structure/cycles.rs"]
 mod cycles;
+#[path = "structure/documents.rs"]
+mod documents;
 #[path = "structure/imports.rs"]
 mod imports;
 #[path = "structure/sources.rs"]

@@ -116,9 +116,9 @@ fn measure(case: &Case, side: Side) -> io::Result<f64> {
 
 fn print(row: &Row) -> Verdict {
     let goal = row.goal.map_or("-".into(), |goal| goal.to_string());
-    let verdict = row
-        .goal
-        .map_or(Verdict::Met, |goal| Verdict::at_most(row.ratio, goal));
+    let verdict = row.goal.map_or(Verdict::Met, |goal| {
+        Verdict::at_most(row.case, row.peer, row.ratio, goal)
+    });
     println!(
         "{:<26} {:<12} {:>12.0} {:>12.0} {:>8.4} {goal:>6} {}",
         row.case, row.peer, row.ours, row.theirs, row.ratio, verdict
