@@ -12,12 +12,13 @@ use std::{
     thread,
 };
 
+use gio::prelude::*;
 use nix::sys::signal::Signal;
 
 use crate::{
     accept, connect, connect_unix, listening,
     process::{Running, TIMEOUT, qio, start, usage_error},
-    rest, tcp_server,
+    rest, skip, tcp_server,
 };
 
 #[test]
@@ -204,6 +205,40 @@ fn a_command_gets_the_addresses_of_its_peer() {
     let printed = rest(connect_unix(&path));
     let expected = format!("{} {}\n", std::process::id(), nix::unistd::getuid());
     assert_eq!(String::from_utf8_lossy(&printed), expected);
+    server.success();
+}
+
+/// Of GIO's resolvers, the one that reads the environment.
+#[test]
+fn each_connection_goes_through_the_proxy_of_the_environment() {
+    let resolver = gio::ProxyResolver::default().type_().name();
+    if resolver != "GLibproxyResolver" {
+        skip::skip(format_args!("the proxies are those of {resolver}"));
+        return;
+    }
+    let (proxy, address) = tcp_server();
+    let port = address.strip_prefix("tcp:").expect("over TCP");
+    let mut command = Command::new(qio());
+    command.env("http_proxy", format!("http://{port}")).args([
+        "relay",
+        "-v",
+        "--fork",
+        "tcp-listen:127.0.0.1:0",
+        "tcp:127.0.0.1:9",
+    ]);
+    let mut server = Running::new(command.stdin(Stdio::null()));
+    let address = server.wait_for_log("listening on tcp:");
+    for _ in 0..2 {
+        let client = connect(&address);
+        let mut through = accept(&proxy);
+        let mut request = [0; 24];
+        through.read_exact(&mut request).expect("a request");
+        assert_eq!(&request, b"CONNECT 127.0.0.1:9 HTTP");
+        drop(through);
+        // The end, or a reset.
+        let _ = (&client).read(&mut [0]);
+    }
+    server.signal(Signal::SIGINT);
     server.success();
 }
 

@@ -1,12 +1,13 @@
 //! Addresses of the command line, and the channels that they stand for.
 //!
 //! `parse` reads them, with their `options` and the `range` of one of these; `open` opens their
-//! channels, of which `udp` and `pty` are the less common ones.
+//! channels, of which `udp` and `pty` are the less common ones; `proxies` is about connections.
 
 mod adapted;
 mod open;
 mod options;
 mod parse;
+mod proxies;
 mod pty;
 mod range;
 mod udp;

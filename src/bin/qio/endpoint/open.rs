@@ -6,7 +6,7 @@ use gio::prelude::*;
 use nix::fcntl::{FcntlArg, fcntl};
 use qio::{Backoff, Channel, ChannelCommand, ChannelFile, ChannelSocket, NetAddress, prelude::*};
 
-use super::{AddressOptions, Endpoint, Mode, pty, udp};
+use super::{AddressOptions, Endpoint, Mode, proxies, pty, udp};
 use crate::{
     ends::{Ends, unshared},
     peer::Peer,
@@ -47,7 +47,7 @@ impl Endpoint {
 /// Connects by the options of an address.
 async fn connect(address: &NetAddress, options: &AddressOptions) -> io::Result<Channel> {
     if (options.bind, options.retry, options.timeout) == (None, 0, None) {
-        return address.connect_future().await;
+        return plainly(address).await;
     }
     let local = options.bind.map(gio::InetSocketAddress::from);
     let connectable = address.to_connectable()?;
@@ -81,6 +81,20 @@ async fn connect(address: &NetAddress, options: &AddressOptions) -> io::Result<C
             backoff.retry(attempt).await
         }
     }
+}
+
+/// Connects without options.
+async fn plainly(address: &NetAddress) -> io::Result<Channel> {
+    // Without a host it is an error.
+    if address.host().is_none() || !proxies::has_none(address).await {
+        return address.connect_future().await;
+    }
+    let client = gio::SocketClient::new();
+    client.set_enable_proxy(false);
+    let socket = ChannelSocket::new();
+    let connectable = address.to_connectable()?;
+    socket.connect_async(&connectable, Some(&client)).await?;
+    Ok(socket.upcast())
 }
 
 /// Makes a channel non-blocking, whose descriptor no other process uses: no poll(2) is needed

@@ -1,5 +1,5 @@
-//! Connections to single addresses that need neither a resolver nor a proxy: unix sockets, and
-//! native addresses such as vsock, for which GIO has no sockets.
+//! Connections to single addresses that need neither a resolver nor a proxy: unix sockets, native
+//! addresses such as vsock, for which GIO has no sockets, and IP addresses where no proxy is used.
 
 use std::{
     future::poll_fn,
@@ -23,6 +23,40 @@ use crate::{
 /// No event reports that the queue of a unix socket has space again.
 const BEFORE_NEXT_TRY: Duration = Duration::from_millis(10);
 
+/// Whether an address can be connected to in this way, by the options of a client.
+pub(super) fn suits(
+    address: &gio::SocketAddress,
+    kind: gio::SocketType,
+    client: Option<&gio::SocketClient>,
+) -> bool {
+    if !address.is::<gio::InetSocketAddress>() {
+        return true;
+    }
+    // GIO implements what else there is.
+    let is_plain = |client: &gio::SocketClient| {
+        client.local_address().is_none()
+            && client.timeout() == 0
+            && client.family() == gio::SocketFamily::Invalid
+            && client.protocol() == gio::SocketProtocol::Default
+    };
+    kind == gio::SocketType::Stream
+        && !address.is::<gio::ProxyAddress>()
+        && client.is_none_or(is_plain)
+        && has_no_proxy(client)
+}
+
+/// Whether there is certainly no proxy. Resolvers may need a thread for that, and other processes.
+fn has_no_proxy(client: Option<&gio::SocketClient>) -> bool {
+    // That of GIO, where no module of it reads the settings of a desktop or of the environment.
+    const NONE: &str = "GDummyProxyResolver";
+    let resolver = match client {
+        Some(client) if !client.enables_proxy() => return true,
+        Some(client) => client.proxy_resolver(),
+        None => gio::ProxyResolver::default(),
+    };
+    resolver.type_().name() == NONE
+}
+
 /// Connects, and makes the socket blocking.
 pub(super) async fn connect(
     address: &gio::SocketAddress,
@@ -34,6 +68,10 @@ pub(super) async fn connect(
         return Err(not_supported(
             "Only connections over IP can be given a local address",
         ));
+    }
+    if address.is::<gio::InetSocketAddress>() {
+        // As for the connections by GIO, whether it has to wait or not.
+        Hub::running_here()?;
     }
     report(ConnectStage::Resolving, None);
     let native = Native::new(address)?;

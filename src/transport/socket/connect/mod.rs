@@ -305,7 +305,7 @@ impl ChannelSocket {
         };
         let report = |stage, at: Option<&gio::SocketAddress>| self.report(stage, address, at);
         match address.downcast_ref::<gio::SocketAddress>() {
-            Some(one) if !one.is::<gio::InetSocketAddress>() => {
+            Some(one) if direct::suits(one, kind, client) => {
                 let result = direct::connect(one, kind, client, report).await;
                 result.map_err(|e| unable(e, &text(one)))
             }

@@ -151,11 +151,19 @@ fn are_errors_in_another_thread() {
     let thread = thread::spawn(|| {
         let listener = listener(&v4());
         let connecting = ChannelSocket::connect_future(&local(&listener));
+        let client = gio::SocketClient::new();
+        client.set_enable_proxy(false);
+        let without = ChannelSocket::new();
+        let without_proxy = without.connect_async(&local(&listener), Some(&client));
         let host = gio::NetworkAddress::new("localhost", 0);
         let channel = ChannelSocket::new();
         let listening = channel.listen_future(&host, 4);
         let connected = connecting.now_or_never().expect("at once").map(drop);
-        [connected, listening.now_or_never().expect("at once")]
+        [
+            connected,
+            without_proxy.now_or_never().expect("at once"),
+            listening.now_or_never().expect("at once"),
+        ]
     });
     for result in thread.join().expect("no panic") {
         let e = result.expect_err("nothing would continue it");

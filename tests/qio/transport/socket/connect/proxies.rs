@@ -231,6 +231,33 @@ fn no_proxy_is_used_with_enable_proxy_off() {
     });
 }
 
+/// The other way is that of GIO, which an option keeps.
+#[test]
+fn without_a_proxy_an_ip_address_reports_the_same_stages_and_errors_in_both_ways() {
+    let listeners = [Some(v4()), v6()].into_iter().flatten();
+    let listeners: Vec<_> = listeners.map(|any| listener(&any)).collect();
+    in_loop(move |context| {
+        let (_fd, deaf) = deaf();
+        let addresses = listeners.iter().map(local).chain([deaf]);
+        for address in addresses {
+            let both = [gio::SocketFamily::Invalid, address.family()].map(|family| {
+                let client = gio::SocketClient::new();
+                client.set_enable_proxy(false);
+                client.set_family(family);
+                let channel = ChannelSocket::new();
+                let progress = listen_to(&channel);
+                let result = context.block_on(channel.connect_async(&address, Some(&client)));
+                let error = result.err().map(|e| to_glib_error(&e));
+                let error = error.map(|e| (e.domain(), e.to_string()));
+                let is_blocking = error.is_none().then(|| channel.is_blocking());
+                let progress = progress.lock().expect("no panic").clone();
+                (progress, error, is_blocking)
+            });
+            assert_eq!(both[0], both[1]);
+        }
+    });
+}
+
 #[test]
 fn unix_sockets_need_no_proxy() {
     in_loop(|context| {
