@@ -427,7 +427,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move {
-            if !VFuncs::of(channel).honors_no_wait() {
+            let vfuncs = VFuncs::of(channel);
+            if !vfuncs.honors_no_wait() || vfuncs.closes_at_once() {
                 return channel.close();
             }
             let theirs = channel.clone();

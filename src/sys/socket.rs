@@ -198,6 +198,12 @@ pub(crate) fn reset(fd: BorrowedFd<'_>) {
     }
 }
 
+/// Whether a close may wait until the data has been sent: `SO_LINGER` with a time.
+pub(crate) fn lingers(fd: BorrowedFd<'_>) -> bool {
+    let linger = retry(|| socket::getsockopt(&fd, socket::sockopt::Linger));
+    linger.map_or(true, |linger| linger.l_onoff != 0 && linger.l_linger != 0)
+}
+
 /// Whether a TCP connection has data that the peer's system has not acknowledged. Other sockets do
 /// not report it.
 pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {

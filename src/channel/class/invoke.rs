@@ -68,6 +68,12 @@ impl<'a> VFuncs<'a> {
         self.status("close", |error| unsafe { slot(self.ioc(), error) })
     }
 
+    /// Whether closing takes no time, so that it needs no thread.
+    pub(crate) fn closes_at_once(self) -> bool {
+        let check = self.class.closes_at_once_fn();
+        check.is_some_and(|check| check(&self.channel()))
+    }
+
     /// The preparation of the class for closing a channel after a failure.
     pub(crate) fn prepare_abort(self) {
         if let Some(abort) = self.class.abort_fn() {

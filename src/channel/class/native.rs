@@ -27,6 +27,9 @@ pub(crate) type WriteOwnedFn = fn(&Channel, &glib::Bytes, usize, WriteFlags) -> 
 /// Prepares an open channel for being closed after a failure, without blocking.
 pub(crate) type AbortFn = fn(&Channel);
 
+/// Returns whether a close takes no time.
+pub(crate) type ClosesAtOnceFn = fn(&Channel) -> bool;
+
 /// A descriptor of a channel.
 #[derive(Debug)]
 pub(crate) enum PollFd {
@@ -59,6 +62,10 @@ pub(in crate::channel) struct NativeClass {
     /// Does what `io_writev` does, for reference-counted memory.
     write_owned: Option<WriteOwnedFn>,
     abort: Option<AbortFn>,
+    /// The address of `io_close`.
+    close: usize,
+    /// Returns whether that takes no time.
+    closes_at_once: Option<ClosesAtOnceFn>,
     /// Returns the lower channel, if this class is layered and polls the descriptor of that.
     lower: Option<LowerFn>,
     /// Returns the state of a layered channel, for observers.
@@ -72,17 +79,18 @@ impl QIOChannelClass {
     /// after the channel was closed; its `io_wait_fd` and `io_create_watch` wait for the descriptor
     /// of `poll_fd`. Has no effect on a derived class that overrides them.
     pub(crate) fn set_native_class(&mut self, check_closed: bool, poll_fd: PollFdFn) {
-        self.set_native_class_with(check_closed, poll_fd, None, None);
+        self.set_native_class_with(check_closed, poll_fd, None, None, None);
     }
 
     /// As [`set_native_class`](Self::set_native_class), for a class that can write without a copy,
-    /// or has to act when a channel is aborted.
+    /// or has to act when a channel is aborted, or whose channels may be closed anywhere.
     pub(crate) fn set_native_class_with(
         &mut self,
         check_closed: bool,
         poll_fd: PollFdFn,
         write_owned: Option<WriteOwnedFn>,
         abort: Option<AbortFn>,
+        closes_at_once: Option<ClosesAtOnceFn>,
     ) {
         self.describe(NativeClass {
             data: self.data_slots(),
@@ -91,6 +99,8 @@ impl QIOChannelClass {
             poll_fd,
             write_owned,
             abort,
+            close: self.close_slot(),
+            closes_at_once,
             lower: None,
             state: None,
         });
@@ -112,6 +122,8 @@ impl QIOChannelClass {
             poll_fd,
             write_owned: None,
             abort: None,
+            close: self.close_slot(),
+            closes_at_once: None,
             lower: Some(lower),
             state,
         });
@@ -119,6 +131,13 @@ impl QIOChannelClass {
 
     pub(in crate::channel) fn abort_fn(&self) -> Option<AbortFn> {
         self.native?.abort
+    }
+
+    /// The function that returns whether `io_close` takes no time.
+    pub(in crate::channel) fn closes_at_once_fn(&self) -> Option<ClosesAtOnceFn> {
+        self.native
+            .filter(|native| native.close == self.close_slot())
+            .and_then(|native| native.closes_at_once)
     }
 
     fn describe(&mut self, vfuncs: NativeClass) {
@@ -169,6 +188,10 @@ impl QIOChannelClass {
         self.native
             .filter(|native| native.waiting == self.waiting_slots())
             .map(|native| native.poll_fd)
+    }
+
+    fn close_slot(&self) -> usize {
+        self.io_close.map_or(0, |slot| slot as usize)
     }
 
     fn data_slots(&self) -> [usize; 2] {

@@ -46,7 +46,7 @@ impl ObjectSubclass for ChannelCommand {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with(false, poll_fd, None, Some(abort));
+        slots.set_native_class_with(false, poll_fd, None, Some(abort), None);
     }
 }
 

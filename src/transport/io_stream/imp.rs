@@ -47,7 +47,7 @@ impl ObjectSubclass for ChannelIoStream {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with(false, |_, _| None, None, Some(abort));
+        slots.set_native_class_with(false, |_, _| None, None, Some(abort), None);
     }
 }
 

@@ -67,7 +67,7 @@ impl ObjectSubclass for ChannelSocket {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with(true, poll_fd, Some(keep), Some(abort));
+        slots.set_native_class_with(true, poll_fd, Some(keep), Some(abort), Some(closes_at_once));
     }
 }
 
@@ -84,6 +84,15 @@ fn abort(channel: &Channel) {
     {
         socket::reset(fd.as_fd());
     }
+}
+
+/// The kernel waits only for a socket that lingers, or for devices that send without a copy.
+fn closes_at_once(channel: &Channel) -> bool {
+    let Some(this) = channel.downcast_ref::<super::ChannelSocket>() else {
+        return false;
+    };
+    let this = this.imp();
+    this.zero_copy.get().is_none() && this.fd.get().is_ok_and(|fd| !socket::lingers(fd.as_fd()))
 }
 
 fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {

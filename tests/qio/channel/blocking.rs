@@ -7,10 +7,13 @@ use std::{
     thread,
 };
 
-use futures_util::poll;
+use futures_util::{FutureExt as _, poll};
 use glib::{MainContext, Priority};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use qio::{ChannelCommand, ChannelFile, prelude::*};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    socket::{setsockopt, sockopt},
+};
+use qio::{ChannelCommand, ChannelFile, ChannelSocket, prelude::*};
 
 use crate::common::{alone::alone, fds, fork::in_child, in_time, memory, on_loop};
 
@@ -145,5 +148,27 @@ fn a_future_that_is_dropped_in_another_thread_than_it_was_polled_in_leaves_the_f
                 .expect("read"),
             3
         );
+    });
+}
+
+#[test]
+fn a_socket_is_closed_in_the_first_poll_unless_the_kernel_may_wait_for_its_data() {
+    on_loop(|| async {
+        let (one, other) = ChannelSocket::pair().expect("a pair");
+        let closed = one.close_future().now_or_never().expect("at once");
+        closed.expect("closed");
+        assert!(one.is_closed());
+        let again = one.close_future().now_or_never();
+        again.map_or(Ok(()), |again| again).expect("closed already");
+
+        let linger = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 1,
+        };
+        let set = other.with_fd(|fd| setsockopt(&fd, sockopt::Linger, &linger));
+        set.expect("open").expect("set");
+        let mut closing = pin!(other.close_future());
+        assert!(poll!(&mut closing).is_pending(), "in another thread");
+        closing.await.expect("closed");
     });
 }
