@@ -109,6 +109,11 @@ pub(super) struct HazardScan {
 /// Makes the stores to all slots visible.
 pub(super) fn scan() -> HazardScan {
     let listed = LISTED.lock();
+    // A thread that uses its slot for the first time must take the lock before it does: it then
+    // sees what this thread has done before.
+    if MINE.with(|mine| listed.iter().all(|slot| ptr::eq(slot.0, mine))) {
+        return HazardScan { sure: true, listed };
+    }
     // Without a barrier in the kernel no thread uses its slot. A seccomp filter may also forbid it
     // later: then any thread may use any object.
     let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
