@@ -59,7 +59,7 @@ impl SideFd {
         if !vfuncs.honors_no_wait() {
             return None;
         }
-        let kind = FdInfo::of(fd.get()?.as_fd()).ok()?.kind;
+        let kind = FdInfo::kind_of(fd.get()?.as_fd()).ok()?;
         Some(Self { fd, kind })
     }
 
