@@ -1,7 +1,9 @@
 //! The transfer buffer: bytes that were read from the source and not yet written to the target.
 
 use std::{
+    cell::RefCell,
     io::{self, SeekFrom},
+    mem,
     ops::Range,
     os::fd::OwnedFd,
     sync::Arc,
@@ -19,6 +21,34 @@ use crate::{
 
 /// The size of the buffer in bytes. The kernel allocates its pages on first use.
 const BUFFER: usize = 256 * 1024;
+
+/// How many buffers a thread keeps for its next flows: those of two relays.
+const MOST_KEPT: usize = 4;
+
+thread_local! {
+    /// Buffers that no flow uses. What they have had stays in them, and is never read.
+    static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer: one that was used before, whose memory need not be zeroed again, or a new one.
+fn take_memory() -> Vec<u8> {
+    let kept = KEPT.try_with(|kept| kept.borrow_mut().pop());
+    kept.ok().flatten().unwrap_or_else(|| vec![0; BUFFER])
+}
+
+/// Keeps a buffer that is not used any more for the next flow.
+fn keep_memory(memory: Vec<u8>) {
+    if memory.len() != BUFFER {
+        return;
+    }
+    // A thread that terminates keeps nothing.
+    let _ = KEPT.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.push(memory);
+        }
+    });
+}
 
 /// How to return unconsumed bytes to the source.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +80,7 @@ impl TransferBuffer {
     /// Memory to read up to `most` bytes into. Nothing may be buffered.
     pub(super) fn space(&mut self, most: u64) -> &mut [u8] {
         if self.memory.is_empty() {
-            self.memory = vec![0; BUFFER];
+            self.memory = take_memory();
         }
         self.filled = 0..0;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -93,12 +123,12 @@ impl TransferBuffer {
         let Some(pipe) = self.pipe.take() else {
             return Ok(());
         };
-        let count = std::mem::take(&mut self.piped);
+        let count = mem::take(&mut self.piped);
         if count > 0 {
             let mut memory = vec![0; count.max(BUFFER)];
             pipe.take(&mut memory[..count])
                 .map_err(|e| with_context(e, format!("{count} bytes were lost")))?;
-            self.memory = memory;
+            keep_memory(mem::replace(&mut self.memory, memory));
             self.filled = 0..count;
         }
         Ok(())
@@ -154,16 +184,44 @@ pub(super) fn push_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedF
     source.imp().waiters.push_back(data);
 }
 
+impl Drop for TransferBuffer {
+    fn drop(&mut self) {
+        keep_memory(mem::take(&mut self.memory));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_next_flow_of_a_thread_uses_the_memory_of_the_last_one_and_sees_none_of_its_bytes() {
+        let mut buffer = TransferBuffer::default();
+        let space = buffer.space(u64::MAX);
+        space[..6].copy_from_slice(b"secret");
+        let address = space.as_ptr();
+        buffer.record_read(6, Origin::Stream);
+        drop(buffer);
+        let mut next = TransferBuffer::default();
+        assert_eq!(next.in_memory(), b"");
+        assert_eq!(next.space(1).as_ptr(), address);
+        assert_eq!(next.in_memory(), b"");
+    }
+
+    #[test]
+    fn a_thread_keeps_a_few_buffers() {
+        let mut buffers: Vec<_> = (0..2 * MOST_KEPT)
+            .map(|_| TransferBuffer::default())
+            .collect();
+        buffers.iter_mut().for_each(|it| it.space(1).fill(0));
+        drop(buffers);
+        assert_eq!(KEPT.with_borrow(Vec::len), MOST_KEPT);
+    }
+
+    #[test]
     fn an_unreadable_pipe_leaves_the_transfer_buffer_empty() {
-        let mut buffer = TransferBuffer {
-            pipe: Some(Arc::new(Pipe::unreadable())),
-            ..TransferBuffer::default()
-        };
+        let mut buffer = TransferBuffer::default();
+        buffer.pipe = Some(Arc::new(Pipe::unreadable()));
         buffer.piped(4, Origin::Stream);
         buffer.spill().expect_err("it cannot be read");
         assert!(buffer.is_empty());
