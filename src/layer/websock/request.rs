@@ -229,7 +229,7 @@ impl ChannelWebsock {
     }
 
     fn request<R>(&self, f: impl FnOnce(&Request) -> R) -> Option<R> {
-        self.engine(|engine| engine.opening.request.as_ref().map(f))
+        self.engine(|engine| engine.opening.request.as_deref().map(f))
             .flatten()
     }
 }
