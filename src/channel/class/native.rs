@@ -141,6 +141,9 @@ impl QIOChannelClass {
     }
 
     fn describe(&mut self, vfuncs: NativeClass) {
+        // That of glib-rs calls the parent class, and no class of this crate overrides it: without
+        // it GObject emits nothing if no handler is connected.
+        self.parent_class.notify = None;
         // Classes of static types are never freed.
         self.native = Some(Box::leak(Box::new(vfuncs)));
     }

@@ -2,15 +2,16 @@
 
 use std::io;
 
-use openssl::{base64, rand};
+use openssl::base64;
 
 use super::{
     extension::{self, Agreed},
     head::{self, Response},
+    mask,
     options::Settings,
     server::accept_of,
 };
-use crate::error::{invalid, io_error};
+use crate::error::invalid;
 
 /// Where a client connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +74,7 @@ pub(crate) fn is_secure(uri: &str) -> io::Result<bool> {
 
 /// Returns a new key.
 pub(super) fn new_key() -> io::Result<String> {
-    let mut key = [0; 16];
-    rand::rand_bytes(&mut key).map_err(|e| {
-        let message = format!("Unable to generate a key: {e}");
-        io_error(gio::IOErrorEnum::Failed, &message)
-    })?;
+    let key: [u8; 16] = mask::random()?;
     Ok(base64::encode_block(&key))
 }
 
@@ -98,9 +95,8 @@ pub(super) fn request(endpoint: &Endpoint, key: &str, settings: &Settings) -> St
         .map(|offer| ("Sec-WebSocket-Extensions", offer));
     let headers = settings.headers.iter();
     let headers = headers.map(|(name, value)| (&**name, &**value));
-    let first = format!("GET {} HTTP/1.1", endpoint.target);
     head::format(
-        &first,
+        ["GET ", &endpoint.target, " HTTP/1.1"],
         own.into_iter().chain(offer).chain(deflate).chain(headers),
     )
 }

@@ -1,9 +1,10 @@
 //! The heads of requests and responses: HTTP/1.1 as far as the opening handshake needs it.
 
-use std::fmt::{Display, Write as _};
-
 /// The longest head.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
+
+/// How long a head is that has only what the protocol needs.
+const USUAL_HEAD: usize = 256;
 
 /// The most headers of a head.
 const MAX_HEADERS: usize = 64;
@@ -17,21 +18,39 @@ pub(super) enum HeadError {
 
 /// The headers of a head, in their order. Values that are not UTF-8 have replacement characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Headers(Vec<(String, String)>);
+pub(super) struct Headers {
+    /// The names and the values, without anything between them: an open connection keeps them.
+    text: Box<str>,
+    /// The lengths of each name and its value. With replacement characters, a value may be three
+    /// times as long as [`MAX_HEAD`].
+    lengths: Box<[(u16, u16)]>,
+}
 
 impl Headers {
     fn new(parsed: &[httparse::Header<'_>]) -> Self {
-        let header = |header: &httparse::Header<'_>| {
+        let mut text = String::with_capacity(
+            (parsed.iter())
+                .map(|header| header.name.len() + header.value.len())
+                .sum(),
+        );
+        let length = |added: &str| added.len().try_into().expect("from a head of MAX_HEAD");
+        let lengths = parsed.iter().map(|header| {
             let value = String::from_utf8_lossy(header.value.trim_ascii());
-            (header.name.to_owned(), value.into_owned())
-        };
-        Self(parsed.iter().map(header).collect())
+            text.push_str(header.name);
+            text.push_str(&value);
+            (length(header.name), length(&value))
+        });
+        let lengths = lengths.collect();
+        Self {
+            text: text.into(),
+            lengths,
+        }
     }
 
     /// The values of a header. The case of its name does not matter.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let is_it = move |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
-        self.0.iter().filter(is_it).map(|(_, value)| &**value)
+        let is_it = move |(key, _): &(&str, &str)| key.eq_ignore_ascii_case(name);
+        self.iter().filter(is_it).map(|(_, value)| value)
     }
 
     /// The first value.
@@ -57,15 +76,21 @@ impl Headers {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        let mut rest = &*self.text;
+        self.lengths.iter().map(move |&(name, value)| {
+            let (name, behind) = rest.split_at(name.into());
+            let (value, behind) = behind.split_at(value.into());
+            rest = behind;
+            (name, value)
+        })
     }
 }
 
 /// The head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) target: String,
+    pub(super) method: Box<str>,
+    pub(super) target: Box<str>,
     /// The minor version of HTTP/1.
     pub(super) minor: u8,
     pub(super) headers: Headers,
@@ -98,7 +123,7 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
-    pub(super) reason: String,
+    pub(super) reason: Box<str>,
     pub(super) headers: Headers,
 }
 
@@ -136,8 +161,8 @@ pub(super) fn parse_request(head: &[u8]) -> Result<Request, HeadError> {
             version: Some(minor),
             ref headers,
         } => Ok(Request {
-            method: method.to_owned(),
-            target: target.to_owned(),
+            method: method.into(),
+            target: target.into(),
             minor,
             headers: Headers::new(headers),
         }),
@@ -158,7 +183,7 @@ pub(super) fn parse_response(head: &[u8]) -> Result<Response, HeadError> {
             ref headers,
         } => Ok(Response {
             status,
-            reason: reason.to_owned(),
+            reason: reason.into(),
             headers: Headers::new(headers),
         }),
         _ => Err(HeadError::Malformed),
@@ -185,14 +210,18 @@ pub(super) fn is_value(text: &str) -> bool {
     text.chars().all(|char| char == '\t' || !char.is_control())
 }
 
-/// Writes a head of a first line and headers.
-pub(super) fn format<N: Display, V: Display>(
-    first: &str,
-    headers: impl IntoIterator<Item = (N, V)>,
+/// Writes a head of a first line, in parts, and headers.
+pub(super) fn format<'a, V: AsRef<str>, const N: usize>(
+    first: [&str; N],
+    headers: impl IntoIterator<Item = (&'a str, V)>,
 ) -> String {
-    let mut head = format!("{first}\r\n");
+    let mut head = String::with_capacity(USUAL_HEAD);
+    first.iter().for_each(|part| head.push_str(part));
+    head.push_str("\r\n");
     for (name, value) in headers {
-        let _ = write!(head, "{name}: {value}\r\n");
+        for part in [name, ": ", value.as_ref(), "\r\n"] {
+            head.push_str(part);
+        }
     }
     head.push_str("\r\n");
     head

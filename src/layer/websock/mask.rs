@@ -1,5 +1,5 @@
 //! Masking (RFC 6455, section 5.3): XOR with a key of four bytes. Masking and unmasking are the
-//! same.
+//! same. And the random bytes of a thread, which the keys are taken from.
 
 use std::{cell::RefCell, io};
 
@@ -10,7 +10,7 @@ use crate::{error::io_error, sync::generation};
 /// How many random bytes are generated at once.
 const RANDOM: usize = 1024;
 
-/// Random bytes of a thread for masking keys.
+/// Random bytes of a thread for keys.
 struct Random {
     bytes: [u8; RANDOM],
     used: usize,
@@ -27,32 +27,38 @@ thread_local! {
 /// A masking key, which the application on a page must not be able to predict (RFC 6455, section
 /// 10.3).
 pub(super) fn new_key() -> io::Result<[u8; 4]> {
+    random()
+}
+
+/// Random bytes that nothing else gets.
+pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     let pooled = KEYS.try_with(|keys| keys.borrow_mut().next());
     // The thread ends, and has destroyed its pool.
     pooled.unwrap_or_else(|_| {
-        let mut key = [0; 4];
+        let mut key = [0; N];
         generate(&mut key).map(|()| key)
     })
 }
 
 fn generate(bytes: &mut [u8]) -> io::Result<()> {
     rand::rand_bytes(bytes).map_err(|e| {
-        let message = format!("Unable to generate a masking key: {e}");
+        let message = format!("Unable to generate a key: {e}");
         io_error(gio::IOErrorEnum::Failed, &message)
     })
 }
 
 impl Random {
-    fn next(&mut self) -> io::Result<[u8; 4]> {
-        if self.used == RANDOM || self.generation != generation() {
+    fn next<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        const { assert!(N <= RANDOM) };
+        if RANDOM - self.used < N || self.generation != generation() {
             generate(&mut self.bytes)?;
             (self.used, self.generation) = (0, generation());
         }
         let (_, left) = self.bytes.split_at_mut(self.used);
-        let mut key = [0; 4];
-        let (next, _) = left.split_at_mut(key.len());
+        let mut key = [0; N];
+        let (next, _) = left.split_at_mut(N);
         key.swap_with_slice(next);
-        self.used += key.len();
+        self.used += N;
         Ok(key)
     }
 }

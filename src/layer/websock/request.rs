@@ -160,7 +160,7 @@ impl ChannelWebsock {
     #[doc(alias = "qio_channel_websock_get_method")]
     #[must_use]
     pub fn method(&self) -> Option<String> {
-        self.request(|request| request.method.clone())
+        self.request(|request| request.method.to_string())
     }
 
     /// The target of the request: the path and the query.
@@ -173,7 +173,7 @@ impl ChannelWebsock {
         });
         of_client
             .flatten()
-            .or_else(|| self.request(|request| request.target.clone()))
+            .or_else(|| self.request(|request| request.target.to_string()))
     }
 
     /// The path of the request that a server has received. It is not decoded.
@@ -229,7 +229,7 @@ impl ChannelWebsock {
     }
 
     fn request<R>(&self, f: impl FnOnce(&Request) -> R) -> Option<R> {
-        self.engine(|engine| engine.opening.request.as_ref().map(f))
+        self.engine(|engine| engine.opening.request.as_deref().map(f))
             .flatten()
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn check(
     has_protocol: bool,
 ) -> Result<Accepted, Refusal> {
     let headers = &request.headers;
-    if request.method != "GET" {
+    if &*request.method != "GET" {
         let reason = format!("the method is {}", request.method);
         return Err(Refusal::new(405, reason).with("Allow", "GET"));
     }
@@ -180,7 +180,7 @@ pub(super) fn acceptance<'a>(
         .chain(protocol)
         .chain(deflate)
         .chain(headers);
-    head::format(&first_line(101), all)
+    head::format(["HTTP/1.1 101 ", head::phrase(101)], all)
 }
 
 /// A response that ends the connection.
@@ -196,7 +196,9 @@ pub(super) fn response<'a>(
         ("Connection", "close".to_owned()),
         ("Content-Length", body.len().to_string()),
     ];
-    let mut bytes = head::format(&first_line(status), own.into_iter().chain(headers)).into_bytes();
+    let number = status.to_string();
+    let first = ["HTTP/1.1 ", &number, " ", head::phrase(status)];
+    let mut bytes = head::format(first, own.into_iter().chain(headers)).into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -207,10 +209,6 @@ pub(super) fn refusal(refusal: &Refusal) -> Vec<u8> {
     let text = ("Content-Type", "text/plain; charset=utf-8");
     let headers = refusal.header.into_iter().chain([text]);
     response(refusal.status, headers, body.as_bytes())
-}
-
-fn first_line(status: u16) -> String {
-    format!("HTTP/1.1 {status} {}", head::phrase(status))
 }
 
 #[cfg(test)]

@@ -68,16 +68,17 @@ impl Frame {
     }
 }
 
+/// What idle connections do not have is boxed.
 #[derive(Debug)]
 pub(super) struct FramesIn {
     pub(super) frame: Option<Frame>,
     /// The message of the frames, which control frames may interrupt.
     pub(super) message: Option<Message>,
-    pub(super) expander: Option<Expander>,
+    pub(super) expander: Option<Box<Expander>>,
     /// The payload of the last pong that was not reported.
     pong: Option<Vec<u8>>,
     /// The close frame of the peer.
-    close: Option<(CloseCode, String)>,
+    close: Option<Box<(CloseCode, String)>>,
     /// The content of a message that is received as a whole.
     pub(super) assembly: Vec<u8>,
     /// How much of that has been read since as a stream.
@@ -109,11 +110,12 @@ impl FramesIn {
     }
 
     pub(super) fn set_deflate(&mut self, agreed: Option<&Agreed>) {
-        self.expander = agreed.map(Expander::new);
+        self.expander = agreed.map(|agreed| Box::new(Expander::new(agreed)));
     }
 
     pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
-        self.close.as_ref().map(|(code, reason)| (*code, &**reason))
+        let (code, reason) = self.close.as_deref()?;
+        Some((*code, reason))
     }
 
     /// Whether the current message has data that needs no more input.
@@ -322,7 +324,7 @@ impl WebsockState {
                 self.input.has_new = false;
                 self.frames_out.close(code, "");
                 self.frames_out.end();
-                self.frames_in.close = Some((code, reason));
+                self.frames_in.close = Some(Box::new((code, reason)));
             }
         }
         Ok(())

@@ -67,16 +67,17 @@ struct Outgoing {
     compressed: bool,
 }
 
+/// What idle connections do not have is boxed.
 #[derive(Debug, Default)]
 pub(super) struct FramesOut {
     /// Output that the lower channel has not taken.
     pub(super) pending: Queue,
     /// The payload of the last ping that was not answered.
     pong: Option<Vec<u8>>,
-    message: Option<Outgoing>,
+    message: Option<Box<Outgoing>>,
     /// The message that a writer writes in fragments.
     pub(super) fragments: Option<Fragments>,
-    pub(super) compressor: Option<Compressor>,
+    pub(super) compressor: Option<Box<Compressor>>,
     /// Messages of fewer bytes are not compressed.
     threshold: usize,
     close: CloseFrame,
@@ -90,7 +91,7 @@ pub(super) struct FramesOut {
 
 impl FramesOut {
     pub(super) fn set_deflate(&mut self, agreed: Option<&Agreed>) {
-        self.compressor = agreed.and_then(Compressor::new);
+        self.compressor = agreed.and_then(Compressor::new).map(Box::new);
         self.threshold = agreed.map_or(0, |agreed| agreed.threshold);
     }
 
@@ -163,7 +164,7 @@ impl FramesOut {
             return Ok(());
         }
         let is_in_frame = |message: &Outgoing| message.in_frame > 0;
-        if !self.message.as_ref().is_some_and(is_in_frame)
+        if !self.message.as_deref().is_some_and(is_in_frame)
             && let Some(pong) = self.pong.take()
         {
             self.push_frame(role, END, Opcode::Pong, iter::once(&pong[..]))?;
@@ -350,13 +351,13 @@ impl WebsockState {
         if data.len() <= CHUNK {
             frames.push_message(&self.role, opcode, iter::once(&data[..]))?;
         } else {
-            frames.message = Some(Outgoing {
+            frames.message = Some(Box::new(Outgoing {
                 data: data.clone(),
                 at: 0,
                 opcode,
                 in_frame: 0,
                 compressed: frames.compressor.is_some(),
-            });
+            }));
         }
         frames.has_data = true;
         Ok(())

@@ -37,12 +37,12 @@ pub(in crate::layer::websock) enum Stage {
 /// What both ends have sent.
 #[derive(Debug, Default)]
 pub(in crate::layer::websock) struct Opening {
-    pub(in crate::layer::websock) request: Option<Request>,
-    pub(in crate::layer::websock) response: Option<Response>,
+    pub(in crate::layer::websock) request: Option<Box<Request>>,
+    pub(in crate::layer::websock) response: Option<Box<Response>>,
     pub(in crate::layer::websock) protocol: Option<String>,
     /// What the response has of extensions, with their parameters.
     pub(in crate::layer::websock) extensions: Option<String>,
-    /// The key of a client.
+    /// The key of a client, until the response is there.
     key: String,
     /// How much of the head has been examined.
     scanned: usize,
@@ -100,7 +100,7 @@ impl WebsockState {
         self.input.bytes.take(end);
         match parsed {
             Ok(request) => {
-                self.opening.request = Some(request);
+                self.opening.request = Some(Box::new(request));
                 self.stage = Stage::Decide;
                 Ok(Progress::Done(()))
             }
@@ -168,7 +168,7 @@ impl WebsockState {
             Err(e) => Err(e),
         };
         let response = match parsed {
-            Ok(response) => self.opening.response.insert(response),
+            Ok(response) => self.opening.response.insert(Box::new(response)),
             Err(HeadError::TooLarge) => {
                 let message = "The answer of the server is too large";
                 let code = WebsockError::TOO_LARGE;
@@ -184,7 +184,8 @@ impl WebsockState {
             let error = websock_error(io::ErrorKind::ConnectionRefused, code, &message);
             return Err(self.fail_opening(&error));
         }
-        let checked = client::check(response, &self.opening.key, self.options.settings());
+        let key = mem::take(&mut self.opening.key);
+        let checked = client::check(response, &key, self.options.settings());
         match checked {
             Ok((protocol, deflate)) => {
                 let extensions = response.headers.list("Sec-WebSocket-Extensions");
