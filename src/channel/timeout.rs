@@ -96,10 +96,16 @@ pub(crate) async fn cancellable_future<T>(
     if cancellable.is_cancelled() {
         return Err(cancelled());
     }
-    let mut stop = cancellable.future();
+    // Connected when it first waits: most calls succeed at once, and connecting costs more than
+    // these. A cancellation before that is reported by the connection.
+    let mut stop = None;
     let mut future = pin!(future);
     poll_fn(move |cx| match future.as_mut().poll(cx) {
-        Poll::Pending => stop.as_mut().poll(cx).map(|()| Err(cancelled())),
+        Poll::Pending => stop
+            .get_or_insert_with(|| cancellable.future())
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(cancelled())),
         ready => ready,
     })
     .await
