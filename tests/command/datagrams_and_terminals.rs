@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::UdpSocket,
-    path::Path,
     thread,
     time::Duration,
 };
@@ -160,30 +159,4 @@ fn what_a_program_has_left_in_a_terminal_is_read_although_it_has_closed_it() {
         }
         assert_eq!(relay.success(), b"left");
     }
-}
-
-#[test]
-fn a_link_to_a_terminal_that_another_relay_has_replaced_is_not_removed() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let link = folder.path().join("terminal");
-    let address = format!("pty:{}", link.display());
-    let start = |before: Option<&Path>| {
-        let relay = start([&address, "exec:cat"]);
-        let deadline = std::time::Instant::now() + TIMEOUT;
-        loop {
-            assert!(std::time::Instant::now() < deadline, "no link");
-            match fs::read_link(&link) {
-                Ok(target) if Some(&*target) != before => return (relay, target),
-                _ => thread::yield_now(),
-            }
-        }
-    };
-    let (first, before) = start(None);
-    let (second, after) = start(Some(&before));
-    first.signal(Signal::SIGTERM);
-    first.success();
-    assert_eq!(fs::read_link(&link).ok(), Some(after));
-    second.signal(Signal::SIGTERM);
-    second.success();
-    assert!(fs::symlink_metadata(&link).is_err(), "the link is removed");
 }

@@ -21,10 +21,12 @@ mod proxy_protocol;
 mod servers;
 mod serving;
 mod starttls;
+mod terminal_links;
 mod threads;
 mod tls;
 mod tls_peers;
 mod top;
+mod truncation;
 mod usage;
 mod websock;
 

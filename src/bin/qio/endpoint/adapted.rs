@@ -1,10 +1,12 @@
 //! Channels that behave like a stream over what is none: datagrams, and terminals.
 
-use std::{collections::VecDeque, fs, io, path::PathBuf, sync::atomic::Ordering, time::Duration};
+use std::{collections::VecDeque, io, sync::atomic::Ordering, time::Duration};
 
 use gio::prelude::*;
 use glib::subclass::prelude::ObjectSubclassIsExt;
 use qio::{Channel, ChannelFile, ChannelSocket, Feature, Shutdown, prelude::*};
+
+use super::link::Link;
 
 /// How long answers are awaited after the last datagram was sent, or received after that.
 const LINGER: Duration = Duration::from_millis(500);
@@ -27,20 +29,20 @@ mod imp {
         subclass::prelude::*,
     };
 
-    use super::Link;
+    use crate::endpoint::link::Link;
 
     /// The maximum content of a datagram of UDP over IPv4; over IPv6 it is more.
     const LARGEST: usize = 65_507;
 
     #[derive(Default)]
     pub struct Adapted {
+        /// Removed before the terminal is closed.
+        pub(super) link: Mutex<Option<Link>>,
         pub(super) below: OnceLock<Channel>,
         /// The only sender of datagrams that are delivered.
         pub(super) sender: OnceLock<gio::SocketAddress>,
         /// Datagrams that were received before.
         pub(super) first: Mutex<VecDeque<Vec<u8>>>,
-        /// Removed with the channel.
-        pub(super) link: OnceLock<Link>,
         /// No more datagrams are awaited.
         pub(super) ended: AtomicBool,
         /// Counts the datagrams that were received.
@@ -128,6 +130,7 @@ mod imp {
         }
 
         fn close(&self) -> io::Result<()> {
+            drop(self.link.lock().expect("no panic").take());
             self.below().close()
         }
 
@@ -138,7 +141,7 @@ mod imp {
                     self.obj().end_later();
                     Ok(())
                 }
-                _ => self.below().close(),
+                _ => self.close(),
             }
         }
 
@@ -193,7 +196,7 @@ impl Adapted {
     pub(super) fn terminal(file: ChannelFile, link: Link) -> io::Result<Self> {
         file.set_blocking(false)?;
         let this = Self::new(file.upcast());
-        this.imp().link.set(link).ok().expect("new");
+        *this.imp().link.lock().expect("no panic") = Some(link);
         Ok(this)
     }
 
@@ -225,20 +228,5 @@ impl Adapted {
                 let _ = this.imp().below().shutdown(Shutdown::Read);
             }
         });
-    }
-}
-
-/// A symbolic link, which is removed when this is dropped.
-pub(super) struct Link {
-    pub(super) path: PathBuf,
-    pub(super) target: PathBuf,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        // Another relay may have replaced the link.
-        if fs::read_link(&self.path).is_ok_and(|target| target == self.target) {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! `parse` reads them, with their `options` and the `range` of one of these; `open` opens their
 //! channels, of which `udp` and `pty` are the less common ones; `proxies` is about connections.
+//! `adapted` are their streams, `link` the link to a terminal.
 
 mod adapted;
+mod link;
 mod open;
 mod options;
 mod parse;

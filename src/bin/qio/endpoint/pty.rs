@@ -1,11 +1,8 @@
 //! Terminals that other programs open.
 
 use std::{
-    fs, io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::symlink,
-    },
+    io,
+    os::fd::{AsFd, OwnedFd},
     path::Path,
     time::Duration,
 };
@@ -21,7 +18,7 @@ use nix::{
 };
 use qio::{Channel, ChannelFile, prelude::*};
 
-use super::adapted::{Adapted, Link};
+use super::{adapted::Adapted, link::Link};
 
 /// How often it is looked whether a program has opened the terminal: there is no event for that.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -51,15 +48,7 @@ fn make(path: &Path) -> io::Result<(OwnedFd, Link)> {
     let mut settings = tcgetattr(&terminal)?;
     cfmakeraw(&mut settings);
     tcsetattr(&terminal, SetArg::TCSANOW, &settings)?;
-    // What a relay has left behind that was killed.
-    if fs::read_link(path).is_ok_and(|target| target.starts_with("/dev/pts")) {
-        fs::remove_file(path)?;
-    }
-    symlink(&name, path)?;
-    let link = Link {
-        path: path.to_owned(),
-        target: name.into(),
-    };
+    let link = Link::new(path, name.into())?;
     // From now on the controlling side is hung up until a program opens the terminal.
     drop(terminal);
     Ok((controller.into(), link))

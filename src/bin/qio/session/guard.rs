@@ -1,7 +1,14 @@
 //! A channel of a session, and how it ends.
 
-use std::{io, os::unix::process::ExitStatusExt};
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::process::ExitStatusExt},
+};
 
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, send},
+};
 use qio::{Channel, ChannelCommand, ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
 use super::acceptor::address_of;
@@ -28,11 +35,14 @@ impl Guard {
         self
     }
 
+    /// Ends the connection before the end of the data: a peer over TCP sees a reset, unless it has
+    /// got the end-of-file already.
     pub(super) fn abort(&self) {
         let bottom = self.bottom();
         // Without a close_notify or close frame a layer is cut anyhow, and a command gets the
         // chance to end: see below.
-        if bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none() {
+        let is_plain = bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none();
+        if is_plain && !has_ended(&bottom) {
             bottom.abort();
         }
     }
@@ -79,6 +89,17 @@ impl Drop for Guard {
             let _ = command.terminate();
         }
     }
+}
+
+/// Whether a socket was shut down for writing: all the data is there, or on its way.
+fn has_ended(channel: &Channel) -> bool {
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    let Some(socket) = channel.downcast_ref::<ChannelSocket>() else {
+        return false;
+    };
+    // An empty write has no other effect on a stream.
+    let sent = socket.with_fd(|fd| send(fd.as_raw_fd(), &[], flags));
+    matches!(sent, Ok(Err(Errno::EPIPE)))
 }
 
 /// What is below TLS and WebSocket, or the channel itself.

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gio::prelude::CancellableExt;
 use qio::{
     IoFutureExt, RelayCounters, RelayStats, TransferError, relay_counted_future, to_glib_error,
 };
@@ -179,7 +180,8 @@ impl Session {
             }
             Err(e) => {
                 // A reader that is still there must not take what was cut for the end.
-                if TransferError::of(&e).is_some_and(TransferError::is_truncated) {
+                let is_truncated = TransferError::of(&e).is_some_and(TransferError::is_truncated);
+                if is_truncated || stop.is_cancelled() {
                     first.abort();
                     second.abort();
                 }
