@@ -41,10 +41,12 @@ fn abi(folder: &TempDir, part: &str) -> (bool, String) {
     let target = Path::new(folder_of_capi.trim()).parent();
     let target = target.expect("a folder").to_owned();
     fs::create_dir_all(folder.path().join("target")).expect("created");
+    let installed = target.join("tools");
+    // Where they are not installed yet, that is done through the link.
+    fs::create_dir_all(&installed).expect("created");
     let tools = folder.path().join("target/tools");
-    // A link to what is not installed does not exist for `exists`.
-    if fs::symlink_metadata(&tools).is_err() {
-        std::os::unix::fs::symlink(target.join("tools"), tools).expect("linked");
+    if !tools.exists() {
+        std::os::unix::fs::symlink(installed, tools).expect("linked");
     }
     run(Command::new(folder.path().join(".ci/abi"))
         .arg(part)
