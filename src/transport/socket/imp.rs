@@ -65,6 +65,13 @@ impl ObjectSubclass for ChannelSocket {
     type Class = QIOChannelSocketClass;
     type Instance = QIOChannelSocket;
 
+    /// GLib adds the interface of `GSocketAddress` under the lock that it holds during `class_init`:
+    /// the properties would wait for a thread that registers the type at that time, and that thread
+    /// for the lock.
+    fn type_init(_: &mut glib::subclass::types::InitializingType<Self>) {
+        gio::SocketAddress::static_type();
+    }
+
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
         slots.set_native_class_with(true, poll_fd, Some(keep), Some(abort), Some(closes_at_once));
