@@ -65,9 +65,8 @@ impl ObjectSubclass for ChannelSocket {
     type Class = QIOChannelSocketClass;
     type Instance = QIOChannelSocket;
 
-    /// GLib adds the interface of `GSocketAddress` under the lock that it holds during `class_init`:
-    /// the properties would wait for a thread that registers the type at that time, and that thread
-    /// for the lock.
+    /// GLib adds the interface of `GSocketAddress` under the lock that it holds in `class_init`:
+    /// the properties would wait for a thread that registers the type then, and that for the lock.
     fn type_init(_: &mut glib::subclass::types::InitializingType<Self>) {
         gio::SocketAddress::static_type();
     }
