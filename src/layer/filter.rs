@@ -41,7 +41,9 @@ mod imp {
         type Instance = QIOChannelFilter;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.set_native_layer(poll_fd, base_of, None);
+            class
+                .parent_class
+                .set_native_layer(poll_fd, base_of, None, None);
         }
     }
 

@@ -114,6 +114,7 @@ impl QIOChannelClass {
         poll_fd: PollFdFn,
         lower: LowerFn,
         state: Option<LayerStateFn>,
+        closes_at_once: Option<ClosesAtOnceFn>,
     ) {
         self.describe(NativeClass {
             data: self.data_slots(),
@@ -123,7 +124,7 @@ impl QIOChannelClass {
             write_owned: None,
             abort: None,
             close: self.close_slot(),
-            closes_at_once: None,
+            closes_at_once,
             lower: Some(lower),
             state,
         });

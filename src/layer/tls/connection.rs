@@ -14,6 +14,8 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
+pub(super) use close::closes_at_once;
+
 use super::{ChannelTls, creds::TlsCreds, engine::TlsState, peer::Peer};
 use crate::{
     channel::{Channel, handshakes::HandshakePermit},

@@ -16,8 +16,10 @@ use glib::{
 };
 
 use super::{
-    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize, connection::Connection,
-    engine::TlsState, failure::forked_child,
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize,
+    connection::{Connection, closes_at_once},
+    engine::TlsState,
+    failure::forked_child,
 };
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
@@ -47,6 +49,7 @@ impl ObjectSubclass for ChannelTls {
             wire::poll_fd::<Self::Type>,
             wire::below::<Self::Type>,
             Some(wire::state::<Self::Type>),
+            Some(closes_at_once),
         );
     }
 }

@@ -49,6 +49,7 @@ impl ObjectSubclass for ChannelWebsock {
             wire::poll_fd::<Self::Type>,
             wire::below::<Self::Type>,
             Some(wire::state::<Self::Type>),
+            None,
         );
     }
 }

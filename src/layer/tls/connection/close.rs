@@ -3,10 +3,26 @@
 use std::{io, time::Duration};
 
 use super::Connection;
-use crate::{channel::Channel, layer::tls::ChannelTls, types::Shutdown};
+use glib::object::Cast as _;
+
+use crate::{
+    channel::{Channel, class::VFuncs},
+    layer::{tls::ChannelTls, wire::Layer as _},
+    types::Shutdown,
+};
 
 /// How long `close` waits in blocking mode for a peer that does not read.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// There is nothing to wait for once both directions have ended: neither output that has to be
+/// sent, nor input that TCP must not find unread.
+pub(in crate::layer::tls) fn closes_at_once(channel: &Channel) -> bool {
+    let tls = channel.downcast_ref::<ChannelTls>();
+    tls.and_then(ChannelTls::wire).is_some_and(|wire| {
+        let is_over = wire.engine().is_over();
+        is_over && VFuncs::of(wire.lower()).closes_at_once()
+    })
+}
 
 impl Connection {
     /// Ends one direction, or both. A handshake under way fails.

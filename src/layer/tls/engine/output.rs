@@ -223,6 +223,11 @@ impl TlsState {
         self.output.error.get_or_insert_with(over);
     }
 
+    /// Whether both directions have ended, and all output is with the lower channel.
+    pub(in crate::layer::tls) fn is_over(&self) -> bool {
+        !self.output.close_notify.is_due() && !self.may_receive_more() && !self.has_pending_output()
+    }
+
     pub(super) fn pending_len(&self) -> usize {
         self.output.pending.left().len() + self.stream.get_ref().output.left().len()
     }

@@ -2,12 +2,12 @@
 
 use std::{io, thread};
 
-use futures_util::AsyncWriteExt as _;
+use futures_util::{AsyncWriteExt as _, FutureExt as _};
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
 use super::fixtures::{connected, handshake, over};
-use crate::common::{fill, in_time};
+use crate::common::{fill, in_time, on_loop};
 
 fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
     let host = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
@@ -111,5 +111,20 @@ fn data_that_nothing_gets_is_an_error_of_the_close_notify() {
         server.master().close().expect("closed");
         let e = client.bye().expect_err("it was not sent");
         assert_eq!(e.kind(), io::ErrorKind::BrokenPipe, "{e}");
+    });
+}
+
+#[test]
+fn a_channel_is_closed_in_the_first_poll_once_close_notify_was_sent_and_received() {
+    on_loop(|| async {
+        let (client, server) = connected();
+        client.bye().expect("sent");
+        assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
+        let half_open = server.close_future().now_or_never();
+        assert!(half_open.is_none(), "in another thread");
+        assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
+        let closed = client.close_future().now_or_never().expect("at once");
+        closed.expect("closed");
+        assert!(client.is_closed() && client.master().is_closed());
     });
 }
