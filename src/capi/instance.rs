@@ -22,6 +22,9 @@ pub(super) trait Instance: ObjectType {
     fn last() -> &'static AtomicUsize;
 }
 
+/// The address of no class, and not that of a freed instance either, which is 0.
+pub(super) const NO_CLASS: usize = 1;
+
 /// Declares the macro that checks for an instance of a class.
 macro_rules! instance {
     ($class:ty, $is:literal) => {
@@ -30,7 +33,7 @@ macro_rules! instance {
 
             fn last() -> &'static std::sync::atomic::AtomicUsize {
                 static LAST: std::sync::atomic::AtomicUsize =
-                    std::sync::atomic::AtomicUsize::new(0);
+                    std::sync::atomic::AtomicUsize::new($crate::capi::instance::NO_CLASS);
                 &LAST
             }
         }

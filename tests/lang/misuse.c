@@ -726,9 +726,12 @@ never_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_
 static void
 monitors (gpointer wrong)
 {
+  /* An instance that was freed has no class. */
+  static GTypeInstance freed[64];
   QIOMonitor *monitor = qio_monitor_new ();
   GError *error = NULL;
 
+  complains (qio_monitor_get_interval ((QIOMonitor *) freed) == 0);
   complains (qio_monitor_get_interval (wrong) == 0);
   complains_void (qio_monitor_set_interval (wrong, 1));
   complains (qio_monitor_get_blocked_threshold (wrong) == 0);

@@ -97,6 +97,7 @@ class Objects:
             "NetAddress": pointer(qio, "qio_net_address_new_from_string", ctypes.c_char_p(b"tcp:127.0.0.1:1"), None),
             "ContextPool": pointer(qio, "qio_context_pool_new", ctypes.c_uint(1), None),
             "Backoff": pointer(qio, "qio_backoff_new"),
+            "Monitor": pointer(qio, "qio_monitor_new"),
             "ByteCounter": pointer(qio, "qio_byte_counter_new"),
             "TlsCredsBuilder": builder,
             "WebsockOptionsBuilder": pointer(qio, "qio_websock_options_builder_new"),
