@@ -82,8 +82,7 @@ impl Streams {
             return match state.received.take(iov) {
                 Some(result) => result,
                 None => {
-                    let cancellable = gio::Cancellable::new();
-                    state.begin(Direction::Read, Call::in_pool(Some(cancellable.clone())))?;
+                    let cancellable = state.begin_in_pool(Direction::Read, false)?;
                     drop(state);
                     self.read_later(size, cancellable)?;
                     Err(io::ErrorKind::WouldBlock.into())
@@ -128,10 +127,7 @@ impl Streams {
             state = self.state.lock();
         }
         if !output.can_poll() {
-            let cancellable = gio::Cancellable::new();
-            let mut call = Call::in_pool(Some(cancellable.clone()));
-            call.has_accepted = answer.is_none();
-            state.begin(Direction::Write, call)?;
+            let cancellable = state.begin_in_pool(Direction::Write, answer.is_none())?;
             state.flush = FlushState::Dirty;
             drop(state);
             return self.write_later(iov, cancellable, answer.cloned());
@@ -169,9 +165,7 @@ impl Streams {
         let is_open = state.write.shut == Shut::No;
         match mem::take(&mut state.flush) {
             FlushState::Dirty if is_open && output.has_flush() => {
-                let cancellable = gio::Cancellable::new();
-                let call = Call::in_pool(Some(cancellable.clone()));
-                state.begin(Direction::Write, call)?;
+                let cancellable = state.begin_in_pool(Direction::Write, false)?;
                 drop(state);
                 self.flush_later(cancellable)?;
                 Err(io::ErrorKind::WouldBlock.into())
@@ -256,7 +250,7 @@ impl Streams {
         if closes_half {
             half.shut = Shut::Done;
         }
-        let next = closes_half.then(|| Call::in_pool(None));
+        let next = closes_half.then(Call::in_pool);
         let ended = mem::replace(&mut half.call, next);
         let closes_all = state.begin_close();
         drop(state);

@@ -48,7 +48,7 @@ impl Streams {
         let running = half.call.as_ref();
         let Some(running) = running else {
             half.shut = Shut::Done;
-            half.call = Some(Call::in_pool(None));
+            half.call = Some(Call::in_pool());
             drop(state);
             return self.in_pool(move |this| this.close_half(side));
         };

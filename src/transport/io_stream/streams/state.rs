@@ -132,6 +132,25 @@ impl State {
         Ok(())
     }
 
+    /// As [`begin`](Self::begin), for a call in the thread pool. Returns what cancels it, which is
+    /// made only for a call that begins: GLib takes a lock where an object is destroyed, and
+    /// another thread may have held that when this process was forked.
+    pub(super) fn begin_in_pool(
+        &mut self,
+        side: Direction,
+        has_accepted: bool,
+    ) -> io::Result<gio::Cancellable> {
+        let call = Call {
+            has_accepted,
+            ..Call::in_pool()
+        };
+        self.begin(side, call)?;
+        let cancellable = gio::Cancellable::new();
+        let call = self.side(side).call.as_mut().expect("has begun");
+        call.cancellable = Some(cancellable.clone());
+        Ok(cancellable)
+    }
+
     pub(super) fn check(&self) -> io::Result<()> {
         match self.is_usable {
             true => Ok(()),
@@ -162,11 +181,10 @@ impl Call {
         }
     }
 
-    /// A call in a thread of the pool.
-    pub(super) fn in_pool(cancellable: Option<gio::Cancellable>) -> Self {
+    /// A call in a thread of the pool, which nothing cancels.
+    pub(super) fn in_pool() -> Self {
         Self {
             thread: 0,
-            cancellable,
             ..Self::here()
         }
     }

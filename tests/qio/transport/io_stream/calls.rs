@@ -15,7 +15,7 @@ use glib::{IOCondition, WeakRef};
 use qio::{ChannelIoStream, Shutdown, prelude::*};
 
 use super::{
-    mocks::{Input, Output, Unexplained, until_cancelled},
+    mocks::{Input, Output, Unexplained, until_cancelled, waiting_until_cancelled},
     reading, writing,
 };
 use crate::common::{
@@ -260,13 +260,13 @@ fn a_forked_child_gets_an_error_where_a_thread_of_the_parent_reads() {
         || {
             let (busy, begun) = mpsc::channel();
             let channel = reading(&Input::new(move |_, cancellable| {
-                busy.send(cancellable.cloned()).expect("a receiver");
-                Err(until_cancelled(cancellable))
+                Err(waiting_until_cancelled(cancellable, |cancellable| {
+                    busy.send(cancellable.clone()).expect("a receiver");
+                }))
             }));
             channel.set_blocking(false).expect("non-blocking");
             assert!(channel.read(&mut [0]).is_err());
             let cancellable = begun.recv().expect("the call has begun");
-            let cancellable = cancellable.expect("the channel passes one");
             in_child(|| {
                 let e = channel.read(&mut [0]).unwrap_err();
                 assert!(e.to_string().contains("forked"), "{e}");

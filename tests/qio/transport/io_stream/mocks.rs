@@ -173,10 +173,21 @@ impl Output {
 
 /// Waits until the cancellable is cancelled, as a stream without data does.
 pub(super) fn until_cancelled(cancellable: Option<&gio::Cancellable>) -> glib::Error {
+    waiting_until_cancelled(cancellable, |_| ())
+}
+
+/// As [`until_cancelled`]. Calls `waiting` when the thread takes no more locks that all objects of
+/// the process share: a child may be forked then, and use objects.
+pub(super) fn waiting_until_cancelled(
+    cancellable: Option<&gio::Cancellable>,
+    waiting: impl FnOnce(&gio::Cancellable),
+) -> glib::Error {
     let cancellable = cancellable.expect("the channel passes one");
+    let cancelled = cancellable.future();
     let context = glib::MainContext::new();
+    waiting(cancellable);
     context
-        .with_thread_default(|| context.block_on(cancellable.future()))
+        .with_thread_default(|| context.block_on(cancelled))
         .expect("a context of this thread");
     glib::Error::new(gio::IOErrorEnum::Cancelled, "Operation was cancelled")
 }
