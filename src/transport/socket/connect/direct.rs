@@ -16,7 +16,7 @@ use super::ConnectStage;
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
-    hub::{Direction, FdRole, Hub, Registration, RegistrationGuard, Sleep, WaiterKey},
+    hub::{self, Direction, FdRole, Hub, Registration, RegistrationGuard, Sleep, WaiterKey},
     sys::{SharedFd, address::Native, fd_info::ShortRead, file, poll, socket},
 };
 
@@ -57,13 +57,19 @@ fn has_no_proxy(client: Option<&gio::SocketClient>) -> bool {
     resolver.type_().name() == NONE
 }
 
-/// Connects, and makes the socket blocking.
+/// Connects, and makes the socket blocking. `report` returns whether a handler was called.
 pub(super) async fn connect(
     address: &gio::SocketAddress,
     kind: gio::SocketType,
     client: Option<&gio::SocketClient>,
-    report: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+    report: impl Fn(ConnectStage, Option<&gio::SocketAddress>) -> bool,
 ) -> io::Result<OwnedFd> {
+    // A handler may have aborted the task, or closed the channel.
+    let report = async |stage, at: Option<&gio::SocketAddress>| {
+        if report(stage, at) {
+            hub::yield_now().await;
+        }
+    };
     if client.is_some_and(|client| client.local_address().is_some()) {
         return Err(not_supported(
             "Only connections over IP can be given a local address",
@@ -73,10 +79,10 @@ pub(super) async fn connect(
         // As for the connections by GIO, whether it has to wait or not.
         Hub::running_here()?;
     }
-    report(ConnectStage::Resolving, None);
+    report(ConnectStage::Resolving, None).await;
     let native = Native::new(address)?;
-    report(ConnectStage::Resolved, None);
-    report(ConnectStage::Connecting, Some(address));
+    report(ConnectStage::Resolved, None).await;
+    report(ConnectStage::Connecting, Some(address)).await;
     let connecting = try_until_connected(&native, socket::native_kind(kind));
     let fd = match client.map_or(0, |client| client.timeout()) {
         0 => connecting.await?,
@@ -86,7 +92,7 @@ pub(super) async fn connect(
         }
     };
     file::set_blocking(fd.as_fd(), true)?;
-    report(ConnectStage::Connected, Some(address));
+    report(ConnectStage::Connected, Some(address)).await;
     Ok(fd)
 }
 

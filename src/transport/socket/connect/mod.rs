@@ -20,7 +20,8 @@ use std::{
 use gio::prelude::*;
 use glib::{
     SignalHandlerId,
-    subclass::{Signal, prelude::*},
+    signal::signal_has_handler_pending,
+    subclass::{Signal, SignalId, prelude::*},
 };
 
 use super::{
@@ -309,7 +310,12 @@ impl ChannelSocket {
                 let result = direct::connect(one, kind, client, report).await;
                 result.map_err(|e| unable(e, &text(one)))
             }
-            _ => client::connect(&unused(address), kind, client, report).await,
+            _ => {
+                let report = |stage, at: Option<&gio::SocketAddress>| {
+                    report(stage, at);
+                };
+                client::connect(&unused(address), kind, client, report).await
+            }
         }
     }
 
@@ -331,14 +337,18 @@ impl ChannelSocket {
         .await
     }
 
+    /// Emits the signal. Returns whether it has a handler.
     fn report(
         &self,
         stage: ConnectStage,
         connectable: &gio::SocketConnectable,
         address: Option<&gio::SocketAddress>,
-    ) {
+    ) -> bool {
         let address = address.cloned();
-        self.emit_by_name::<()>(PROGRESS, &[&stage, connectable, &address]);
+        let signal = SignalId::lookup(PROGRESS, Self::static_type()).expect("of this class");
+        let has_handler = signal_has_handler_pending(self, signal, None, false);
+        self.emit::<()>(signal, &[&stage, connectable, &address]);
+        has_handler
     }
 
     /// Calls `func` at each stage of [`connect_async`](Self::connect_async), in its thread.

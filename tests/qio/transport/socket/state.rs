@@ -5,6 +5,7 @@ use std::{io::ErrorKind, net::UdpSocket, os::unix::net::UnixStream};
 use qio::{ChannelSocket, Feature, Shutdown, prelude::*, to_glib_error};
 
 use super::{connection, unix, v4};
+use crate::common::alone::alone;
 
 fn basic() -> Feature {
     Feature::SHUTDOWN | Feature::READ_PEEK
@@ -150,4 +151,19 @@ fn the_peer_of_a_closed_socket_reads_the_end_after_the_data() {
     client.close().expect("closed");
     server.read_all(&mut [0; 10]).expect("read");
     assert_eq!(server.read(&mut [0]).expect("the end"), 0);
+}
+
+/// Another thread that registers it meanwhile would wait for the lock that GLib holds while a class
+/// is initialized, and the class for that thread.
+#[test]
+fn the_type_of_addresses_is_registered_before_the_class_is_initialized() {
+    alone(
+        "transport::socket::state::the_type_of_addresses_is_registered_before_the_class_is_initialized",
+        || {
+            let registered = || glib::Type::from_name("GSocketAddress").is_some();
+            assert!(!registered());
+            ChannelSocket::static_type();
+            assert!(registered());
+        },
+    );
 }

@@ -96,9 +96,16 @@ fn a_timeout_of_the_client_is_named_with_the_address() {
 #[test]
 fn a_connect_progress_handler_may_abort_the_connect() {
     in_loop(|context| {
-        let listener = listener(&v4());
-        let address = local(&listener);
-        for unwanted in [ConnectStage::Resolving, ConnectStage::Connecting] {
+        let direct = gio::SocketClient::new();
+        direct.set_enable_proxy(false);
+        let by_gio = gio::SocketClient::new();
+        by_gio.set_family(gio::SocketFamily::Ipv4);
+        let (ip, unix) = (listener(&v4()), listener(&abstract_name("aborts")));
+        let ways = [(&ip, Some(direct)), (&ip, Some(by_gio)), (&unix, None)];
+        let stages = [ConnectStage::Resolving, ConnectStage::Connecting];
+        let cases = ways.iter().flat_map(|way| stages.map(|stage| (way, stage)));
+        for ((listener, client), unwanted) in cases {
+            let address = local(listener);
             let channel = ChannelSocket::new();
             let task = Arc::new(Mutex::new(None::<qio::JoinHandle<()>>));
             let aborts = task.clone();
@@ -109,9 +116,9 @@ fn a_connect_progress_handler_may_abort_the_connect() {
                     task.as_ref().expect("set").abort();
                 }
             });
-            let (connects, address) = (channel.clone(), address.clone());
+            let (connects, client) = (channel.clone(), client.clone());
             let handle = qio::spawn_local(async move {
-                let _ = connects.connect_async(&address, None).await;
+                let _ = connects.connect_async(&address, client.as_ref()).await;
             });
             *task.lock().expect("no panic") = Some(handle);
             let ended = || {
