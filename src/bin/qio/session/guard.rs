@@ -7,7 +7,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    sys::socket::{MsgFlags, send},
+    sys::socket::{MsgFlags, SockType, getsockopt, send, sockopt},
 };
 use qio::{Channel, ChannelCommand, ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
@@ -97,9 +97,12 @@ fn has_ended(channel: &Channel) -> bool {
     let Some(socket) = channel.downcast_ref::<ChannelSocket>() else {
         return false;
     };
-    // An empty write has no other effect on a stream.
-    let sent = socket.with_fd(|fd| send(fd.as_raw_fd(), &[], flags));
-    matches!(sent, Ok(Err(Errno::EPIPE)))
+    // An empty write has no other effect on a stream; elsewhere it is a message.
+    let is_shut = socket.with_fd(|fd| {
+        getsockopt(&fd, sockopt::SockType) == Ok(SockType::Stream)
+            && send(fd.as_raw_fd(), &[], flags) == Err(Errno::EPIPE)
+    });
+    is_shut.unwrap_or(false)
 }
 
 /// What is below TLS and WebSocket, or the channel itself.
