@@ -45,12 +45,12 @@ fn proxy_headers_of_both_versions_are_sent_as_specified() {
         let second = format!("{address},send-proxy={version}");
         let mut relay = start(["-v", "tcp-listen:127.0.0.1:0", &second]);
         let client = listening(&mut relay);
-        client.shutdown(Shutdown::Write).expect("connected");
-        let received = rest(accept(&listener));
         let (local, peer) = (
             client.local_addr().expect("connected"),
             client.peer_addr().expect("connected"),
         );
+        client.shutdown(Shutdown::Write).expect("connected");
+        let received = rest(accept(&listener));
         let expected = match version {
             "1" => format!(
                 "PROXY TCP4 127.0.0.1 127.0.0.1 {} {}\r\n",

@@ -1,6 +1,7 @@
 //! Calls that may block, in other threads.
 
 use std::{
+    fs,
     future::{Future as _, pending},
     io::SeekFrom,
     pin::pin,
@@ -94,6 +95,12 @@ fn many_files_are_read_at_once_and_the_threads_are_used_again() {
     });
 }
 
+fn has_thread(name: &str) -> bool {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc");
+    let mut names = threads.filter_map(|it| fs::read_to_string(it.ok()?.path().join("comm")).ok());
+    names.any(|it| it.trim_end() == name)
+}
+
 #[test]
 fn without_threads_reading_a_file_fails_and_closing_works() {
     alone(
@@ -104,6 +111,10 @@ fn without_threads_reading_a_file_fails_and_closing_works() {
                 file(),
                 ChannelCommand::builder(["true"]).spawn().expect("true"),
             );
+            // The thread that waits for commands allocates while it starts, and has its name then.
+            while !has_thread("qio-collector") {
+                thread::yield_now();
+            }
             // Too little address space for the stack of a thread.
             let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
             let limit = memory::addresses() as u64 + (1 << 20);
