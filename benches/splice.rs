@@ -88,7 +88,7 @@ const CASES: [Case; 5] = [
         peer: Side::Sendfile,
         goal: Some(0.95),
         bytes: FILE,
-        rounds: 21,
+        rounds: 61,
     },
     Case {
         name: "file to socket, future",
@@ -96,7 +96,7 @@ const CASES: [Case; 5] = [
         peer: Side::Sendfile,
         goal: None,
         bytes: FILE,
-        rounds: 21,
+        rounds: 61,
     },
 ];
 

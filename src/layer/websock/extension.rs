@@ -49,7 +49,8 @@ impl WebsockDeflate {
         Self { level, ..self }
     }
 
-    /// Messages of fewer bytes are not compressed.
+    /// Messages of fewer bytes are not compressed, nor are those that would become longer. With a
+    /// threshold of 0 all messages are compressed, also those that become longer.
     #[must_use]
     pub fn threshold(self, threshold: usize) -> Self {
         Self { threshold, ..self }

@@ -78,7 +78,7 @@ pub(super) struct FramesOut {
     /// The message that a writer writes in fragments.
     pub(super) fragments: Option<Fragments>,
     pub(super) compressor: Option<Box<Compressor>>,
-    /// Messages of fewer bytes are not compressed.
+    /// Messages of fewer bytes are not compressed; 0: all are, even those that become longer.
     threshold: usize,
     close: CloseFrame,
     /// The error of all further writes.
@@ -215,7 +215,7 @@ impl FramesOut {
         Ok(())
     }
 
-    /// Encodes a message as one frame, compressed if that is shorter.
+    /// Encodes a message as one frame, compressed if that is shorter, or if all messages are.
     fn push_message<'a>(
         &mut self,
         role: &Role,
@@ -228,7 +228,7 @@ impl FramesOut {
         {
             let joined = data.clone().collect::<Vec<_>>().concat();
             let compressed = compressor.compress(&joined, Flush::End);
-            if compressed.len() < len.max(2) {
+            if self.threshold == 0 || compressed.len() < len {
                 let bits = Bits { rsv1: true, ..END };
                 return self.push_frame(role, bits, opcode, iter::once(&compressed[..]));
             }

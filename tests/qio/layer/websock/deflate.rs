@@ -149,6 +149,31 @@ fn small_messages_and_those_that_would_grow_are_not_compressed() {
 }
 
 #[test]
+fn with_a_threshold_of_0_messages_that_grow_are_compressed_too() {
+    in_time(|| {
+        let (mut far, server) = open(&with(WebsockDeflate::default().threshold(0)));
+        let mut random = [0; 1000];
+        openssl::rand::rand_bytes(&mut random).expect("random");
+        let mut expander = flate2::Decompress::new(false);
+        for size in [0, 1, 16, 1000] {
+            let data = &random[..size];
+            server
+                .send(WebsockMessageKind::Binary, &Bytes::from(data))
+                .expect("sent");
+            let (first, payload) = read_frame(&mut far);
+            assert_eq!(first, 0xc2, "{size}");
+            let input = [&payload[..], &[0, 0, 0xff, 0xff]].concat();
+            let mut out = Vec::with_capacity(2000);
+            let flush = flate2::FlushDecompress::Sync;
+            expander
+                .decompress_vec(&input, &mut out, flush)
+                .expect("expanded");
+            assert_eq!(out, data);
+        }
+    });
+}
+
+#[test]
 fn compressed_data_that_is_invalid_or_unexpected_ends_the_connection() {
     in_time(|| {
         for (bytes, code) in [
