@@ -16,6 +16,7 @@ mod notify;
 mod peers;
 mod pki;
 mod probe;
+mod probe_attacks;
 mod process;
 mod proxy_protocol;
 mod servers;
@@ -37,6 +38,8 @@ use std::{
     path::Path,
     thread,
 };
+
+use nix::sys::socket::{setsockopt, sockopt};
 
 use process::{Running, TIMEOUT, start, start_with};
 
@@ -75,6 +78,15 @@ fn connect_unix(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(path).expect("it listens");
     stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
     stream
+}
+
+/// Resets a connection.
+fn reset(stream: TcpStream) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&stream, sockopt::Linger, &linger).expect("a socket");
 }
 
 fn rest(mut stream: impl Read) -> Vec<u8> {

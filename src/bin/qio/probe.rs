@@ -1,15 +1,17 @@
-//! `qio probe`: connects to an address, and prints each step.
+//! `qio probe`: connects to an address, and prints each step, when it is complete.
+//!
+//! The peer may be hostile: all steps together have a time limit, and what the peer sends is
+//! printed up to a length, with control characters escaped.
 
 use std::{
-    cell::RefCell,
-    fmt::Write as _,
-    io,
+    cell::{Cell, RefCell},
+    io, iter,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use gio::{TlsCertificateFlags, prelude::*};
+use gio::{TlsCertificate, TlsCertificateFlags, prelude::*};
 use qio::{Channel, ChannelSocket, ChannelTls, IoFutureExt, NetAddress, prelude::*};
 
 use crate::{
@@ -17,10 +19,17 @@ use crate::{
     endpoint::{Endpoint, Mode, at_once},
     peer::Peer,
     session::{Failure, one_line},
-    text::{print, printable},
+    text::{print, printable, shortened},
     tls::{self, Tls, TlsOptions},
     websock::{self, Websock, WebsockSettings},
 };
+
+/// The maximum number of characters of a name, or a reason, that the peer has sent.
+const MOST_TEXT: usize = 256;
+
+/// The maximum number of certificates of a chain, and of names of a certificate.
+const MOST_CERTIFICATES: usize = 8;
+const MOST_NAMES: usize = 16;
 
 #[derive(Args)]
 pub(crate) struct ProbeArgs {
@@ -36,6 +45,9 @@ pub(crate) struct ProbeArgs {
     )]
     #[arg(value_parser = seconds, default_value = "10")]
     pub(crate) timeout: Duration,
+    /// Fail if all steps together take longer
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(crate) max_time: Duration,
     #[command(flatten)]
     pub(crate) tls: TlsOptions,
     #[command(flatten)]
@@ -57,9 +69,24 @@ impl ProbeArgs {
 /// Connects, prints what is found, and closes. Fails at the first step that does.
 pub(crate) fn run(args: &ProbeArgs) -> Result<(), Failure> {
     let report = Report::default();
-    let result = glib::MainContext::default().block_on(probe(args, &report));
-    report.print()?;
+    // The limit is not that of a step.
+    let probing = async { Ok(probe(args, &report).await) }.or_timeout(args.max_time);
+    let result = match glib::MainContext::default().block_on(probing) {
+        Ok(result) => result.map_err(|e| io::Error::new(e.kind(), reason(&e))),
+        Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+            report.line(report.step.get(), "no answer in time");
+            let message = format!("Unable to probe {} in {:?}", args.address, args.max_time);
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        }
+        Err(e) => Err(e),
+    };
+    report.printed()?;
     Ok(result?)
+}
+
+/// The message of an error, of which the peer may have sent a part.
+fn reason(e: &io::Error) -> String {
+    shortened(&one_line(e), MOST_TEXT).into_owned()
 }
 
 async fn probe(args: &ProbeArgs, report: &Report) -> io::Result<()> {
@@ -78,6 +105,7 @@ async fn connect(args: &ProbeArgs, report: &Report) -> io::Result<Channel> {
     let address = match args.address.below() {
         Endpoint::Connect(address, _) if address.scheme() == "tcp" => address,
         _ => {
+            report.begin("connected");
             let (begin, peer) = (Instant::now(), Peer::default());
             let opened = args.address.open(Mode::Read, &peer);
             let channel = opened.or_timeout(args.timeout).await?;
@@ -85,10 +113,11 @@ async fn connect(args: &ProbeArgs, report: &Report) -> io::Result<Channel> {
             return Ok(channel);
         }
     };
+    report.begin("resolved");
     let begin = Instant::now();
     let found = resolve(address).or_timeout(args.timeout).await;
     if let Err(e) = &found {
-        report.line("resolved", &format!("no: {}", one_line(e)));
+        report.line("resolved", &format!("no: {}", reason(e)));
     }
     let found = found?;
     let count = match found.len() {
@@ -96,6 +125,7 @@ async fn connect(args: &ProbeArgs, report: &Report) -> io::Result<Channel> {
         count => format!("{count} addresses"),
     };
     report.line("resolved", &format!("{count} in {:.1?}", begin.elapsed()));
+    report.begin("connected");
     let mut failure = None;
     for candidate in found {
         let name = NetAddress::try_from(&candidate).map(|it| it.to_string());
@@ -152,6 +182,7 @@ fn same(one: &gio::SocketAddress, other: &gio::SocketAddress) -> bool {
 async fn over(args: &ProbeArgs, channel: &Channel, report: &Report) -> io::Result<()> {
     let (address, mut top, mut verified) = (&args.address, channel.clone(), Ok(()));
     if address.is_tls() {
+        report.begin("TLS");
         let over = Tls::new(address, &args.tls)?.over(&top)?;
         let tls = over.downcast_ref::<ChannelTls>().expect("made by Tls");
         let errors = Arc::new(Mutex::new(TlsCertificateFlags::empty()));
@@ -168,10 +199,11 @@ async fn over(args: &ProbeArgs, channel: &Channel, report: &Report) -> io::Resul
         let took = begin.elapsed();
         match &result {
             Ok(agreed) => {
-                let agreed = agreed.clone().unwrap_or_default();
+                let agreed = agreed.as_deref().unwrap_or_default();
+                let agreed = shortened(agreed, MOST_TEXT);
                 report.line("TLS", &format!("{agreed}, in {took:.1?}"));
             }
-            Err(e) => report.line("TLS", &format!("failed: {}", one_line(e))),
+            Err(e) => report.line("TLS", &format!("failed: {}", reason(e))),
         }
         let errors = *errors.lock().expect("no panic");
         certificates(tls, errors, report);
@@ -183,16 +215,18 @@ async fn over(args: &ProbeArgs, channel: &Channel, report: &Report) -> io::Resul
         top = over;
     }
     if let Some(websock) = Websock::new(address, &args.websock)? {
+        report.begin("WebSocket");
         let over = websock.over(&top)?;
         let begin = Instant::now();
         let result = websock::handshake(&over, args.websock.deadline()).await;
         let took = begin.elapsed();
         match &result {
             Ok(agreed) => {
-                let agreed = agreed.clone().unwrap_or_default();
+                let agreed = agreed.as_deref().unwrap_or_default();
+                let agreed = shortened(agreed, MOST_TEXT);
                 report.line("WebSocket", &format!("accepted: {agreed}, in {took:.1?}"));
             }
-            Err(e) => report.line("WebSocket", &format!("refused: {}", one_line(e))),
+            Err(e) => report.line("WebSocket", &format!("refused: {}", reason(e))),
         }
         result?;
     }
@@ -213,37 +247,46 @@ fn certificates(tls: &ChannelTls, errors: TlsCertificateFlags, report: &Report) 
         false => format!("does not verify: {}", names(errors)),
     };
     report.line("certificate", &verdict);
-    let (mut next, mut depth) = (Some(first), 0);
-    while let Some(certificate) = next {
-        let mut text = certificate
-            .subject_name()
-            .map_or_else(String::new, Into::into);
-        let time = |time: Option<glib::DateTime>| {
-            time.and_then(|time| time.format("%F").ok())
-                .unwrap_or_else(|| "?".into())
-        };
-        let _ = write!(
-            text,
-            ", issued by {}, valid from {} to {}",
-            certificate.issuer_name().unwrap_or_default(),
-            time(certificate.not_valid_before()),
-            time(certificate.not_valid_after())
-        );
-        report.line(&format!("  {depth}"), &text);
-        let dns = certificate.dns_names();
-        let dns = dns.iter().map(|name| String::from_utf8_lossy(name));
-        let dns: Vec<_> = dns.collect();
-        if !dns.is_empty() {
-            report.line("    names", &dns.join(", "));
-        }
-        if let Some(der) = certificate.certificate() {
-            let digest = glib::compute_checksum_for_bytes(
-                glib::ChecksumType::Sha256,
-                &glib::Bytes::from(&der[..]),
-            );
-            report.line("    sha256", &digest.unwrap_or_default());
-        }
-        (next, depth) = (certificate.issuer(), depth + 1);
+    let mut chain = iter::successors(Some(first), TlsCertificate::issuer);
+    for (depth, certificate) in chain.by_ref().take(MOST_CERTIFICATES).enumerate() {
+        one_certificate(depth, &certificate, report);
+    }
+    match chain.count() {
+        0 => {}
+        more => report.line("  ", &format!("{more} more")),
+    }
+}
+
+/// A certificate of the chain.
+fn one_certificate(depth: usize, certificate: &TlsCertificate, report: &Report) {
+    let name =
+        |name: Option<glib::GString>| shortened(&name.unwrap_or_default(), MOST_TEXT).into_owned();
+    let date = |time: Option<glib::DateTime>| {
+        let date = time.and_then(|time| time.format("%F").ok());
+        date.unwrap_or_else(|| "?".into())
+    };
+    let text = format!(
+        "{}, issued by {}, valid from {} to {}",
+        name(certificate.subject_name()),
+        name(certificate.issuer_name()),
+        date(certificate.not_valid_before()),
+        date(certificate.not_valid_after())
+    );
+    report.line(&format!("  {depth}"), &text);
+    let names = certificate.dns_names();
+    let shown = names.iter().take(MOST_NAMES);
+    let shown = shown.map(|it| shortened(&String::from_utf8_lossy(it), MOST_TEXT).into_owned());
+    let mut shown: Vec<_> = shown.collect();
+    if names.len() > MOST_NAMES {
+        shown.push(format!("and {} more", names.len() - MOST_NAMES));
+    }
+    if !shown.is_empty() {
+        report.line("    names", &shown.join(", "));
+    }
+    if let Some(der) = certificate.certificate() {
+        let der = glib::Bytes::from(&der[..]);
+        let digest = glib::compute_checksum_for_bytes(glib::ChecksumType::Sha256, &der);
+        report.line("    sha256", &digest.unwrap_or_default());
     }
 }
 
@@ -263,18 +306,31 @@ fn names(errors: TlsCertificateFlags) -> String {
     found.join(", ")
 }
 
-/// The lines that are printed at the end.
+/// Prints lines, each at once.
 #[derive(Default)]
-struct Report(RefCell<String>);
+struct Report {
+    /// The label of the step that is in progress.
+    step: Cell<&'static str>,
+    /// Why a line could not be printed.
+    failure: RefCell<Option<io::Error>>,
+}
 
 impl Report {
-    /// Adds a line. What comes from the peer is made printable.
-    fn line(&self, label: &str, text: &str) {
-        let text = printable(text);
-        let _ = writeln!(self.0.borrow_mut(), "{label:<12} {text}");
+    /// A step begins.
+    fn begin(&self, step: &'static str) {
+        self.step.set(step);
     }
 
-    fn print(&self) -> io::Result<()> {
-        print(self.0.borrow().as_bytes())
+    /// Prints a line. What comes from the peer is made printable.
+    fn line(&self, label: &str, text: &str) {
+        let text = printable(text);
+        if let Err(e) = print(format!("{label:<12} {text}\n").as_bytes()) {
+            self.failure.borrow_mut().get_or_insert(e);
+        }
+    }
+
+    /// Fails if a line could not be printed.
+    fn printed(&self) -> io::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
     }
 }

@@ -30,6 +30,14 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
+/// At most this many characters of a text whose length a peer chooses, and how long it is.
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()).into(),
+    }
+}
+
 /// Whether a character is escaped; all of them are in the basic multilingual plane.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
