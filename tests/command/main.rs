@@ -21,6 +21,7 @@ mod process;
 mod proxy_protocol;
 mod servers;
 mod serving;
+mod silent_clients;
 mod starttls;
 mod terminal_links;
 mod threads;

@@ -70,6 +70,27 @@ impl Guard {
     }
 }
 
+/// A client that is refused, unless it is [`admitted`](Self::admitted): also if that is cancelled.
+pub(super) struct Unadmitted(Option<Guard>);
+
+impl Unadmitted {
+    pub(super) fn new(guard: Guard) -> Self {
+        Self(Some(guard))
+    }
+
+    pub(super) fn admitted(mut self) -> Guard {
+        self.0.take().expect("taken once")
+    }
+}
+
+impl Drop for Unadmitted {
+    fn drop(&mut self) {
+        if let Some(guard) = self.0.take() {
+            guard.refuse();
+        }
+    }
+}
+
 /// The status with which a command has failed, as a shell reports it.
 pub(super) fn status_of(command: &ChannelCommand) -> Option<u8> {
     let status = command.exit_status().ok()??;

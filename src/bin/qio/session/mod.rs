@@ -35,6 +35,7 @@ use crate::{
     tls::{self, Tls},
     websock,
 };
+use acceptor::Client;
 use guard::{Guard, status_of};
 use serve::{once, serve};
 use side::Side;
@@ -124,6 +125,35 @@ fn reload<'a>(all: impl Iterator<Item = &'a Arc<Tls>> + Clone) {
     done.write();
 }
 
+/// A first channel that has performed its handshakes.
+struct Admitted {
+    first: Guard,
+    peer: Peer,
+    /// Of the other end of its connection.
+    address: Option<String>,
+    /// When it was there.
+    begin: Instant,
+}
+
+/// A client that was not admitted: its name, its address, and the reason.
+struct Refused {
+    name: Option<String>,
+    address: Option<String>,
+    error: io::Error,
+}
+
+impl Refused {
+    fn log(self) {
+        let error = one_line(&self.error);
+        let name = self.name.unwrap_or_else(|| "client".to_owned());
+        entry(Event::Error, format!("{name}: {error}"))
+            .text("channel", name)
+            .text_if("peer", self.address)
+            .text("error", error)
+            .write();
+    }
+}
+
 /// What is done with the first channel, once it is there.
 struct Session {
     second: Side,
@@ -136,14 +166,50 @@ struct Session {
 }
 
 impl Session {
-    async fn run(
+    /// Checks a client, reads its PROXY header, and performs the handshakes: a client that is not
+    /// admitted gets no further.
+    async fn admit(
         &self,
-        (first, peer): (Guard, Peer),
+        side: &Side,
+        client: Client,
         stop: &gio::Cancellable,
-    ) -> Result<(), Failure> {
+    ) -> Result<Admitted, Refused> {
         let begin = Instant::now();
-        // A peer that is not let in gets no further.
-        self.handshake(&first).or_cancelled(stop).await?;
+        let address = client.address();
+        let mut name = address.clone();
+        let admitting = async {
+            let (first, peer) = side.of_client(client)?.layered().or_cancelled(stop).await?;
+            name = Some(first.name());
+            let handshake = self.handshake(&first).or_cancelled(stop).await;
+            if handshake.is_err() {
+                // Without a layer it is cut, as a session is.
+                first.abort();
+            }
+            handshake.map(|()| (first, peer))
+        };
+        match admitting.await {
+            Ok((first, peer)) => Ok(Admitted {
+                first,
+                peer,
+                address,
+                begin,
+            }),
+            Err(error) => Err(Refused {
+                name,
+                address,
+                error,
+            }),
+        }
+    }
+
+    /// Relays from a first channel that has performed its handshakes.
+    async fn run(&self, admitted: Admitted, stop: &gio::Cancellable) -> Result<(), Failure> {
+        let Admitted {
+            first,
+            peer,
+            address,
+            begin,
+        } = admitted;
         let second = match self.second(&peer).or_cancelled(stop).await {
             Ok(second) => second,
             Err(e) => {
@@ -152,12 +218,12 @@ impl Session {
             }
         };
         // The names go with the channels.
-        let (pair, peer) = ([first.name(), second.name()], first.peer());
+        let pair = [first.name(), second.name()];
         let about = |event, what: &str| {
             let [channel, second] = &pair;
             entry(event, format!("{channel} and {second}: {what}"))
                 .text("channel", channel)
-                .text_if("peer", peer.as_ref())
+                .text_if("peer", address.as_ref())
                 .text("second", second)
         };
         if self.verbose {

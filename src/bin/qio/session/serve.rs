@@ -3,17 +3,21 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    task::Poll,
-    time::Duration,
+    task::{Poll, ready},
+    time::{Duration, Instant},
 };
 
 use qio::{IoFutureExt, prelude::*};
 
 use super::{
-    Failure, Session, acceptor::Client, active::Active, one_line, side::Side, workers::Workers,
+    Admitted, Failure, Refused, Session,
+    acceptor::{Acceptor, Client},
+    active::Active,
+    side::Side,
+    workers::Workers,
 };
 use crate::{
     Signals,
@@ -21,18 +25,82 @@ use crate::{
     limits,
     log::{Event, entry},
     notify::{Manager, count_of},
+    peer::Peer,
 };
 
+/// The maximum number of clients that are neither admitted nor refused yet, where one is served.
+const MOST_PENDING: usize = 256;
+
+/// Serves one client, or the channel of an address that does not listen.
 pub(super) async fn once(
     first: Side,
     session: &Session,
     stop: &gio::Cancellable,
 ) -> Result<(), Failure> {
-    let client = first.first().or_cancelled(stop).await?;
+    let admitted = match &first.acceptor {
+        Some(acceptor) => {
+            let admitted = first_admitted(acceptor, &first, session, stop);
+            admitted.or_cancelled(stop).await?
+        }
+        None => {
+            let begin = Instant::now();
+            let first = first.first().or_cancelled(stop).await?;
+            session.handshake(&first).or_cancelled(stop).await?;
+            Admitted {
+                address: first.peer(),
+                first,
+                peer: Peer::default(),
+                begin,
+            }
+        }
+    };
     // Clients that come now are not served: better that they are refused.
     drop(first);
-    let client = client.layered().or_cancelled(stop).await?;
-    session.run(client, stop).await
+    session.run(admitted, stop).await
+}
+
+/// A client that is neither admitted nor refused yet.
+type Admitting<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + 'a>>;
+
+/// The first client that is admitted. All that come are handled at the same time: one that is
+/// refused, or silent, does not keep another one from being served.
+async fn first_admitted(
+    acceptor: &Acceptor,
+    first: &Side,
+    session: &Session,
+    stop: &gio::Cancellable,
+) -> io::Result<Admitted> {
+    let mut pending: Vec<Admitting<'_>> = Vec::new();
+    let mut next = Box::pin(acceptor.accept());
+    poll_fn(|cx| {
+        loop {
+            let mut admitted = None;
+            pending.retain_mut(|client| {
+                let result = match admitted {
+                    Some(_) => Poll::Pending,
+                    None => client.as_mut().poll(cx),
+                };
+                match result {
+                    Poll::Pending => return true,
+                    Poll::Ready(Ok(first)) => admitted = Some(first),
+                    Poll::Ready(Err(_)) if stop.is_cancelled() => {}
+                    Poll::Ready(Err(refused)) => refused.log(),
+                }
+                false
+            });
+            if let Some(admitted) = admitted {
+                return Poll::Ready(Ok(admitted));
+            }
+            // Woken when a client has ended.
+            if pending.len() >= MOST_PENDING {
+                return Poll::Pending;
+            }
+            let client = ready!(next.as_mut().poll(cx))?;
+            pending.push(Box::pin(session.admit(first, client, stop)));
+            next = Box::pin(acceptor.accept());
+        }
+    })
+    .await
 }
 
 /// Serves each client with a separate second channel.
@@ -131,30 +199,21 @@ async fn unless_idle(
 
 /// What fails for one client is no end of the others.
 async fn serve_client(session: &Session, first: &Side, client: Client, stop: &gio::Cancellable) {
-    let address = client.address();
-    let mut name = address.clone();
-    let layered = async {
-        let client = first.of_client(client)?.layered();
-        client.or_cancelled(stop).await
-    };
-    let result = match layered.await {
-        Ok((channel, peer)) => {
-            name = Some(channel.name());
-            session.run((channel, peer), stop).await
+    let refused = match session.admit(first, client, stop).await {
+        Ok(admitted) => {
+            let (name, address) = (admitted.first.name(), admitted.address.clone());
+            let result = session.run(admitted, stop).await;
+            result.map_err(|failure| Refused {
+                name: Some(name),
+                address,
+                error: failure.error,
+            })
         }
-        Err(e) => Err(e.into()),
+        Err(refused) => Err(refused),
     };
-    if let Err(Failure { error, .. }) = result
+    if let Err(refused) = refused
         && !stop.is_cancelled()
     {
-        let (name, error) = (
-            name.unwrap_or_else(|| "client".to_owned()),
-            one_line(&error),
-        );
-        entry(Event::Error, format!("{name}: {error}"))
-            .text("channel", name)
-            .text_if("peer", address)
-            .text("error", error)
-            .write();
+        refused.log();
     }
 }

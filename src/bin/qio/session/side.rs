@@ -6,7 +6,7 @@ use qio::{Channel, ChannelCommand, ChannelSocket, IoFutureExt, prelude::*};
 
 use super::{
     acceptor::{Acceptor, Client},
-    guard::Guard,
+    guard::{Guard, Unadmitted},
 };
 use crate::{
     cli::Options,
@@ -64,14 +64,9 @@ impl Side {
         self.layers.tls.clone()
     }
 
-    /// The first channel of a session, as soon as there is one.
-    pub(super) async fn first(&self) -> io::Result<First> {
-        match &self.acceptor {
-            Some(acceptor) => self.of_client(acceptor.accept().await?),
-            None => Ok(First::Opened(
-                self.over(self.open(&Peer::default()).await?)?,
-            )),
-        }
+    /// The first channel of a session, if it does not listen, before any handshake.
+    pub(super) async fn first(&self) -> io::Result<Guard> {
+        self.over(self.open(&Peer::default()).await?)
     }
 
     /// The second channel of a session with this peer, before any handshake.
@@ -94,7 +89,7 @@ impl Side {
         client.set_name(Some(address.as_deref().unwrap_or("client")));
         at_once(client.clone().upcast())?;
         Ok(First::Client {
-            guard: Guard(client.clone().upcast()),
+            unadmitted: Unadmitted::new(Guard(client.clone().upcast())),
             client,
             options: self.endpoint.options().cloned().unwrap_or_default(),
             layers: self.layers.clone(),
@@ -161,7 +156,7 @@ impl Layers {
 pub(super) enum First {
     /// A client that was accepted, of which nothing has been read.
     Client {
-        guard: Guard,
+        unadmitted: Unadmitted,
         client: ChannelSocket,
         options: AddressOptions,
         layers: Arc<Layers>,
@@ -175,22 +170,16 @@ impl First {
         match self {
             Self::Opened(guard) => Ok((guard, Peer::default())),
             Self::Client {
-                guard,
+                unadmitted,
                 client,
                 options,
                 layers,
             } => {
-                let peer = match Peer::of_client(&client, &options).await {
-                    Ok(peer) => peer,
-                    Err(e) => {
-                        guard.refuse();
-                        return Err(e);
-                    }
-                };
+                let peer = Peer::of_client(&client, &options).await?;
                 if let Some(addresses) = peer.addresses {
                     client.set_name(Some(&format!("tcp:{}", addresses.source)));
                 }
-                Ok((layers.over(guard)?, peer))
+                Ok((layers.over(unadmitted.admitted())?, peer))
             }
         }
     }
