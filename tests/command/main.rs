@@ -10,6 +10,7 @@ mod addresses;
 mod certs;
 mod datagrams_and_terminals;
 mod files;
+mod full_house;
 mod log;
 mod nbd;
 mod notify;

@@ -1,48 +1,112 @@
 //! How many clients there are descriptors for: so that one that is accepted also gets its second
 //! channel.
 
-use std::{fs, io, sync::OnceLock};
+use std::{fs, io, net::IpAddr, sync::OnceLock};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use qio::NetAddress;
 use rustix::process::{Pid, Rlimit, prlimit};
 
-/// What a client takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Usage {
-    /// Two sockets, and a third one while the second address is tried in parallel: TLS or a
-    /// WebSocket moves the data through memory.
-    Layered,
-    /// At most its socket, a second channel, and two pipes, one for each direction, for what the
-    /// kernel moves.
-    Plain,
-    /// Its socket, and two pipes and a descriptor of a process.
-    Command,
+use crate::endpoint::{Endpoint, Local};
+
+/// The maximum number of pipes that the library has at a time, with two descriptors each.
+const MOST_PIPES: u64 = 16;
+
+/// What each client takes, with its second channel.
+#[derive(Clone, Copy)]
+pub(crate) struct Usage {
+    /// The most descriptors at a time, without those of `pipes`.
+    descriptors: u64,
+    /// Pipes through which the kernel moves data. There are at most [`MOST_PIPES`] of all clients;
+    /// the others' data goes through memory.
+    pipes: u64,
+    is_command: bool,
 }
 
 impl Usage {
-    fn descriptors(self) -> u64 {
-        match self {
-            Self::Layered => 3,
-            Self::Plain | Self::Command => 8,
+    /// That of the clients of an address, with this second address.
+    pub(crate) fn of(first: &Endpoint, second: &Endpoint) -> Self {
+        let second_channel = match second.below() {
+            // A socket, and a duplicate of it until the answer is there. Of a name, another
+            // address is tried in parallel.
+            Endpoint::Connect(address, _) => 2 + u64::from(is_name(address)),
+            Endpoint::Listen(..) | Endpoint::Udp { .. } => 1,
+            // Two pipes, the process, and one that has not ended yet, of a client before.
+            Endpoint::Exec(_) => 4,
+            // The file, and a pipe that ends with it: there is nothing to read.
+            Endpoint::File(_) => 3,
+            // The same, and the original one.
+            Endpoint::Fd(_) => 4,
+            // Both sides, until it is set up.
+            Endpoint::Pty(_) => 2,
+            Endpoint::Stdio => 2,
+            Endpoint::Tls(_) | Endpoint::Websock(..) => unreachable!("layers are not below"),
+        };
+        let are_sockets = is_socket(first) && is_socket(second);
+        // What is read from unix sockets may come with descriptors.
+        let is_moved = |from: &&Endpoint| are_sockets && !is_unix(from);
+        Self {
+            descriptors: 1 + second_channel,
+            pipes: [first, second].iter().copied().filter(is_moved).count() as u64,
+            is_command: matches!(second.below(), Endpoint::Exec(_)),
         }
+    }
+
+    /// How many so many clients need.
+    fn needed(self, clients: u64) -> u64 {
+        let pipes = (self.pipes * clients).min(MOST_PIPES);
+        self.descriptors * clients + 2 * pipes
+    }
+
+    /// For how many clients so many are enough.
+    fn enough_for(self, descriptors: u64) -> u64 {
+        let all_piped = descriptors / (self.descriptors + 2 * self.pipes);
+        // The others have none.
+        let others = descriptors.saturating_sub(2 * MOST_PIPES) / self.descriptors;
+        all_piped.max(others)
     }
 }
 
-/// What is left for everything else: starting a command, resolving a name, reading files for TLS.
+/// Whether a name is resolved for an address.
+fn is_name(address: &NetAddress) -> bool {
+    let host = address.host();
+    host.is_some_and(|host| host.parse::<IpAddr>().is_err())
+}
+
+/// Whether it is a stream socket, without a layer over it.
+fn is_socket(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Connect(..) | Endpoint::Listen(..))
+}
+
+fn is_unix(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Connect(address, _) | Endpoint::Listen(Local::Address(address), _) => {
+            address.scheme() == "unix"
+        }
+        _ => false,
+    }
+}
+
+/// What is left for everything else: resolving a name, reading files for TLS.
 const OTHERS: u64 = 16;
+
+/// What is left for each thread: its loop, and starting a command.
+const OF_THREAD: u64 = 8;
 
 /// The soft limit before it was raised.
 static BEFORE: OnceLock<u64> = OnceLock::new();
 
-/// How many clients to serve at a time: `wanted`, or as many as there are descriptors for.
+/// How many clients to serve at a time, in so many threads: `wanted`, or as many as there are
+/// descriptors for.
 ///
 /// The soft limit is raised to the hard one, except for commands where it is sufficient: there the
 /// default of `wanted` is the number of processes too.
-pub(crate) fn clients(wanted: Option<u32>, usage: Usage) -> io::Result<u32> {
-    let used = fs::read_dir("/proc/self/fd")?.count() as u64 + OTHERS;
+pub(crate) fn clients(wanted: Option<u32>, usage: Usage, threads: u32) -> io::Result<u32> {
+    let used = fs::read_dir("/proc/self/fd")?.count() as u64;
+    let used = used + OTHERS + OF_THREAD * u64::from(threads);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let enough_for = |limit: u64| limit.saturating_sub(used) / usage.descriptors();
-    let needed = wanted.map(|wanted| used + u64::from(wanted) * usage.descriptors());
+    let enough_for = |limit: u64| usage.enough_for(limit.saturating_sub(used));
+    let needed = wanted.map(|wanted| used + usage.needed(wanted.into()));
     if let (Some(wanted), Some(needed)) = (wanted, needed)
         && needed > hard
     {
@@ -52,7 +116,7 @@ pub(crate) fn clients(wanted: Option<u32>, usage: Usage) -> io::Result<u32> {
         );
         return Err(io::Error::other(message));
     }
-    let is_sufficient = usage == Usage::Command && needed.is_none_or(|needed| needed <= soft);
+    let is_sufficient = usage.is_command && needed.is_none_or(|needed| needed <= soft);
     if soft < hard && !is_sufficient {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
         BEFORE.get_or_init(|| soft);

@@ -113,7 +113,8 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     let workers = Workers::new(settings.serving.threads)?;
     let acceptor = first.acceptor.take().expect("checked: it listens");
-    let limit = limits::clients(settings.max_clients, first.usage(&session.second))?;
+    let usage = first.usage(&session.second);
+    let limit = limits::clients(settings.max_clients, usage, workers.count())?;
     acceptor.set_max_clients(limit);
     manager.ready();
     manager.watch(workers.pulse());

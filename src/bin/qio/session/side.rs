@@ -102,12 +102,7 @@ impl Side {
 
     /// What a client of this side takes, with this second side.
     pub(super) fn usage(&self, second: &Self) -> Usage {
-        let is_layered = |it: &Self| it.endpoint.is_tls() || it.endpoint.websock().is_some();
-        match second.endpoint.below() {
-            Endpoint::Exec(_) => Usage::Command,
-            Endpoint::Connect(..) if is_layered(self) || is_layered(second) => Usage::Layered,
-            _ => Usage::Plain,
-        }
+        Usage::of(&self.endpoint, &second.endpoint)
     }
 
     async fn open(&self, peer: &Peer) -> io::Result<Channel> {

@@ -21,6 +21,14 @@ impl Workers {
         })
     }
 
+    /// How many threads there are.
+    pub(super) fn count(&self) -> u32 {
+        match self {
+            Self::Main => 1,
+            Self::Pool(pool) => 1 + pool.n_threads(),
+        }
+    }
+
     /// Runs a future to its end, in the thread with the fewest.
     pub(super) fn spawn<F, T>(&self, make: F)
     where
