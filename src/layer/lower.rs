@@ -63,7 +63,7 @@ pub(super) fn poll_fd(lower: &Channel, side: Direction) -> Option<PollFd> {
         PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
             fd,
             serves,
-            raw: false,
+            raw: None,
         }),
         PollFd::Disk(_) => None,
     }

@@ -190,7 +190,7 @@ struct Client {
 impl Client {
     /// Accepts a connection. `None` for one of another user, which is closed.
     fn accept(listener: &UnixListener) -> io::Result<Option<Self>> {
-        let fd = socket::accept(listener.as_fd())?;
+        let (fd, _) = socket::accept(listener.as_fd())?;
         let peer = credentials::peer(fd.as_fd())?;
         if peer.uid != file::effective_user() {
             return Ok(None);

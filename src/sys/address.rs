@@ -110,6 +110,28 @@ impl Native {
         }
     }
 
+    /// The bytes of an IP address, which has few; `None` for other families.
+    pub(crate) fn ip_bytes(&self) -> Option<Box<[u8]>> {
+        if !matches!(self.family(), libc::AF_INET | libc::AF_INET6) {
+            return None;
+        }
+        let len = (self.len as usize).min(mem::size_of_val(&self.storage));
+        let start = (&raw const self.storage).cast::<u8>();
+        // SAFETY: `storage` has at least `len` bytes, all of which are initialized: see `empty`.
+        Some(unsafe { std::slice::from_raw_parts(start, len) }.into())
+    }
+
+    /// The address with these bytes, which were those of another one.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut native = Self::empty();
+        let len = bytes.len().min(mem::size_of_val(&native.storage));
+        let start = (&raw mut native.storage).cast::<u8>();
+        // SAFETY: `bytes` has at least `len` bytes, and so has `storage`, which is another object.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, len) };
+        native.len = len as libc::socklen_t;
+        native
+    }
+
     pub(crate) fn family(&self) -> i32 {
         self.storage.ss_family.into()
     }

@@ -65,15 +65,6 @@ impl FdInfo {
         is_pty_master: false,
     };
 
-    /// The kind alone: for a socket in one system call.
-    pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
-        let stat = retry(|| nix::sys::stat::fstat(fd))?;
-        match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
-            SFlag::S_IFSOCK => Ok(Kind::Socket),
-            _ => Ok(Self::of(fd)?.kind),
-        }
-    }
-
     pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let stat = retry(|| nix::sys::stat::fstat(fd))?;
         let flags = file::status_flags(fd)?;

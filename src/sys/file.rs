@@ -83,6 +83,14 @@ pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool
     Ok(flags != before)
 }
 
+/// Sets the mode, whatever it is: in one system call, where [`set_blocking`] takes two.
+pub(crate) fn put_in_mode(fd: BorrowedFd<'_>, blocking: bool) -> io::Result<()> {
+    let (number, nonblocking) = (fd.as_raw_fd(), i32::from(!blocking));
+    // SAFETY: the request reads one `int`, which outlives the call.
+    call(|| unsafe { libc::ioctl(number, libc::FIONBIO, &raw const nonblocking) as isize })?;
+    Ok(())
+}
+
 /// Creates an eventfd.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: no pointers are passed; the result is checked, and has no other owner.

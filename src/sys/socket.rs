@@ -132,18 +132,20 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// refuses every call must not cause an endless loop.
 const FAILED_CONNECTIONS: usize = 100;
 
-/// Accepts one connection, blocking, whatever the mode is. Connections that have failed in the
-/// queue are skipped.
-pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Accepts one connection, blocking, whatever the mode is, with the address of the peer.
+/// Connections that have failed in the queue are skipped.
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, Native)> {
     let mut failed = 0;
     loop {
-        let (number, none) = (fd.as_raw_fd(), std::ptr::null_mut());
-        // SAFETY: the address of the peer is not requested: both pointers are NULL.
+        let (number, mut peer) = (fd.as_raw_fd(), Native::empty());
+        let (address, len) = peer.as_out();
+        // SAFETY: the pointers are to the storage and the length of `peer`, which outlives the
+        // call.
         let accepted =
-            call(|| unsafe { libc::accept4(number, none, none.cast(), libc::SOCK_CLOEXEC) as _ });
+            call(|| unsafe { libc::accept4(number, address, len, libc::SOCK_CLOEXEC) as _ });
         match accepted {
             // SAFETY: the call has created the descriptor, which has no other owner.
-            Ok(fd) => return Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
+            Ok(fd) => return Ok((unsafe { OwnedFd::from_raw_fd(fd as i32) }, peer)),
             Err(e) if is_of_connection(e) && failed < FAILED_CONNECTIONS => failed += 1,
             Err(e) => return Err(e.into()),
         }

@@ -35,17 +35,27 @@ impl Traits {
 /// Determines the traits. Fails with `ENOTSOCK` for anything that is not a socket.
 pub(super) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
     let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
+    let kind = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
+    let listening = option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0;
+    let traits = traits_of_new(fd, domain, kind)?;
+    Ok(Traits {
+        listening,
+        ..traits
+    })
+}
+
+/// Those of a socket of a known family and type, which does not listen. A program may have been
+/// started in such a way that another protocol replaces TCP.
+pub(crate) fn traits_of_new(fd: BorrowedFd<'_>, domain: i32, kind: i32) -> io::Result<Traits> {
     let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
     // Other protocols of this type, such as SCTP, may preserve message boundaries.
     let known = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK)
         || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
-    let kind = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
-    let listening = option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0;
     Ok(Traits {
         kind,
         unix: domain == libc::AF_UNIX,
         stream: kind == libc::SOCK_STREAM && known,
-        listening,
+        listening: false,
         zero_copy: zero_copy::is_known(domain, protocol),
     })
 }

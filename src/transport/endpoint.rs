@@ -87,7 +87,7 @@ impl Endpoint {
                     side,
                     short_read: fd_info.short_read,
                 },
-                raw: kind == Kind::Pipe,
+                raw: (kind == Kind::Pipe).then_some(kind),
             },
         })
     }

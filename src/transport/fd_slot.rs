@@ -125,7 +125,7 @@ impl FdSlot {
     }
 
     pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-        file::set_blocking(self.get()?.as_fd(), enabled).map(drop)
+        file::put_in_mode(self.get()?.as_fd(), enabled)
     }
 
     /// The descriptor, in blocking mode once it is ready.

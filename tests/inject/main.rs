@@ -42,8 +42,8 @@ const ERRNOS: [&str; 8] = [
 /// The system calls that fail, where a journey makes them.
 const CALLS: &str = "socket,socketpair,bind,listen,connect,accept4,getsockname,getpeername,\
     getsockopt,setsockopt,shutdown,sendto,recvfrom,sendmsg,recvmsg,pipe2,preadv2,pwritev2,readv,\
-    writev,fcntl,dup3,epoll_create1,epoll_ctl,epoll_wait,eventfd2,poll,ppoll,waitid,pidfd_open,\
-    pidfd_send_signal,splice,membarrier";
+    writev,fcntl,ioctl,dup3,epoll_create1,epoll_ctl,epoll_wait,eventfd2,poll,ppoll,waitid,\
+    pidfd_open,pidfd_send_signal,splice,membarrier";
 
 /// Calls of GIO, which connects: it reports interruptions of those that nothing interrupts.
 const OF_GIO: [(&str, &str); 4] = [

@@ -7,7 +7,7 @@ use crate::{
     channel::{Channel, ffi::QIOChannelClass},
     hub::{Direction, FdRole},
     observe::LayerState,
-    sys::SharedFd,
+    sys::{SharedFd, fd_info::Kind},
     types::WriteFlags,
 };
 
@@ -37,10 +37,10 @@ pub(crate) enum PollFd {
     Pollable {
         fd: Arc<SharedFd>,
         serves: FdRole,
-        /// Whether the bytes of the channel are those of the descriptor, in order: moving bytes by
-        /// the descriptor is equivalent to `io_readv` and `io_writev`. `false` for a layered
-        /// channel, and for a message-oriented one.
-        raw: bool,
+        /// What the descriptor is, if the bytes of the channel are those of the descriptor, in
+        /// order: moving bytes by the descriptor is equivalent to `io_readv` and `io_writev`.
+        /// `None` for a layered channel, and for a message-oriented one.
+        raw: Option<Kind>,
     },
     /// A file on disk: reads and writes may take long, and epoll does not support it. Its bytes are
     /// those of the channel.

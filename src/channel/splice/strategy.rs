@@ -17,11 +17,7 @@ use crate::{
     },
     error::would_block,
     hub::Direction,
-    sys::{
-        FdGuard, SharedFd,
-        fd_info::{FdInfo, Kind},
-        splice,
-    },
+    sys::{FdGuard, SharedFd, fd_info::Kind, splice},
     types::Feature,
 };
 
@@ -50,16 +46,14 @@ struct SideFd {
 impl SideFd {
     fn of(channel: &Channel, side: Direction) -> Option<Self> {
         let vfuncs = VFuncs::of(channel);
-        let fd = match vfuncs.poll_fd(side)? {
-            PollFd::Disk(fd) => fd,
-            PollFd::Pollable { fd, raw: true, .. } => fd,
-            PollFd::Pollable { .. } => return None,
+        let (fd, kind) = match vfuncs.poll_fd(side)? {
+            PollFd::Disk(fd) => (fd, Kind::Disk),
+            PollFd::Pollable { fd, raw, .. } => (fd, raw?),
         };
         // A derived class that overrides reads and writes may transform the data.
         if !vfuncs.honors_no_wait() {
             return None;
         }
-        let kind = FdInfo::kind_of(fd.get()?.as_fd()).ok()?;
         Some(Self { fd, kind })
     }
 

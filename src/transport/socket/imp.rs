@@ -26,7 +26,7 @@ use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::native::PollFd, leased_watch},
     hub::{Direction, FdRole},
     sync::ForkMutex,
-    sys::{FdGuard, HazardGuard, credentials, datagram, file, scm, socket},
+    sys::{FdGuard, HazardGuard, credentials, datagram, fd_info::Kind, file, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -55,6 +55,8 @@ pub struct ChannelSocket {
     unix: AtomicBool,
     /// Whether zero-copy writes are supported, on it or on the connections that it accepts.
     sends_uncopied: AtomicBool,
+    /// The address of the peer, of a connection over IP that was accepted.
+    pub(super) accepted_from: OnceLock<Box<[u8]>>,
 }
 
 #[glib::object_subclass]
@@ -110,7 +112,7 @@ fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
             side,
             short_read: this.traits().short_read(),
         },
-        raw: this.stream.load(Ordering::Relaxed),
+        raw: (this.stream.load(Ordering::Relaxed)).then_some(Kind::Socket),
     })
 }
 

@@ -34,7 +34,7 @@ use crate::{
     error::{not_supported, with_context, would_block},
     hub::Direction,
     log,
-    sys::{FdLease, file, socket},
+    sys::{FdLease, address::Native, file, socket},
     types::{Feature, ReadFlags},
 };
 pub(crate) use bound_path::PathAccess;
@@ -274,7 +274,7 @@ impl ChannelSocket {
         if !self.has_feature(Feature::LISTEN) {
             return Err(not_supported("Channel does not listen for connections"));
         }
-        let connection = loop {
+        let (connection, peer) = loop {
             let no_wait = how.read.contains(ReadFlags::NO_WAIT) || !channel.is_blocking();
             let fd = match no_wait {
                 true => imp.nonblocking_listener()?,
@@ -287,7 +287,7 @@ impl ChannelSocket {
             }
         };
         let accepted = Self::new();
-        accepted.imp().open_accepted(connection, imp)?;
+        accepted.imp().open_accepted(connection, &peer, imp)?;
         observed::connected(accepted.upcast_ref());
         log::event(&accepted, || match accepted.remote_address() {
             Ok(address) => format!("accepted from {}", text(&address)),
@@ -306,14 +306,18 @@ impl ChannelSocket {
         socket::local_address(self.imp().fd.get()?.as_fd())
     }
 
-    /// Returns the address of the peer.
+    /// Returns the address of the peer: of a connection over IP that was accepted, as of then.
     ///
     /// # Errors
     ///
-    /// `ENOTCONN` if there is no peer.
+    /// `ENOTCONN` if there is no peer, and an error if the channel is not open.
     #[doc(alias = "qio_channel_socket_get_remote_address")]
     pub fn remote_address(&self) -> io::Result<gio::SocketAddress> {
-        socket::remote_address(self.imp().fd.get()?.as_fd())
+        let fd = self.imp().fd.get()?;
+        match self.imp().accepted_from.get() {
+            Some(bytes) => Native::of_bytes(bytes).to_gio(),
+            None => socket::remote_address(fd.as_fd()),
+        }
     }
 
     /// Returns the number of the descriptor, for display; -1 when closed.

@@ -57,13 +57,14 @@ fn has_no_proxy(client: Option<&gio::SocketClient>) -> bool {
     resolver.type_().name() == NONE
 }
 
-/// Connects, and makes the socket blocking. `report` returns whether a handler was called.
+/// Connects, and makes the socket blocking. Returns its family and type as well. `report` returns
+/// whether a handler was called.
 pub(super) async fn connect(
     address: &gio::SocketAddress,
     kind: gio::SocketType,
     client: Option<&gio::SocketClient>,
     report: impl Fn(ConnectStage, Option<&gio::SocketAddress>) -> bool,
-) -> io::Result<OwnedFd> {
+) -> io::Result<(OwnedFd, (i32, i32))> {
     // A handler may have aborted the task, or closed the channel.
     let report = async |stage, at: Option<&gio::SocketAddress>| {
         if report(stage, at) {
@@ -83,7 +84,8 @@ pub(super) async fn connect(
     let native = Native::new(address)?;
     report(ConnectStage::Resolved, None).await;
     report(ConnectStage::Connecting, Some(address)).await;
-    let connecting = try_until_connected(&native, socket::native_kind(kind));
+    let kind = socket::native_kind(kind);
+    let connecting = try_until_connected(&native, kind);
     let fd = match client.map_or(0, |client| client.timeout()) {
         0 => connecting.await?,
         seconds => {
@@ -91,9 +93,9 @@ pub(super) async fn connect(
             limited.await.map_err(as_system_error)?
         }
     };
-    file::set_blocking(fd.as_fd(), true)?;
+    file::put_in_mode(fd.as_fd(), true)?;
     report(ConnectStage::Connected, Some(address)).await;
-    Ok(fd)
+    Ok((fd, (native.family(), kind)))
 }
 
 fn as_system_error(error: io::Error) -> io::Error {
@@ -119,9 +121,14 @@ async fn try_until_connected(address: &Native, kind: i32) -> io::Result<OwnedFd>
 /// Waits for the result.
 async fn connected(fd: OwnedFd) -> io::Result<OwnedFd> {
     // Over the loopback device it is there already.
-    if poll::poll_now(fd.as_raw_fd(), libc::POLLOUT)? != 0 {
-        socket::take_error(fd.as_fd())?;
-        return Ok(fd);
+    match poll::poll_now(fd.as_raw_fd(), libc::POLLOUT)? {
+        0 => {}
+        // A failure is reported as POLLERR.
+        libc::POLLOUT => return Ok(fd),
+        _ => {
+            socket::take_error(fd.as_fd())?;
+            return Ok(fd);
+        }
     }
     // The watch has a lease on it, and is dropped before this returns.
     let kept = fd.try_clone()?;

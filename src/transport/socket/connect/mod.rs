@@ -96,6 +96,13 @@ pub(super) fn signals() -> &'static [Signal] {
     &*SIGNALS
 }
 
+/// A socket that is connected, and blocking.
+enum Connected {
+    /// Of this family and type, by the numbers of the kernel.
+    Direct(OwnedFd, (i32, i32)),
+    ByGio(OwnedFd),
+}
+
 impl ChannelSocket {
     /// Creates a channel and connects it. See [`connect_sync`](Self::connect_sync).
     ///
@@ -274,7 +281,10 @@ impl ChannelSocket {
             self.imp().fd.check_unopened()?;
             let connecting = self.unless_closed(self.socket_to(&address, client.as_ref()));
             let result = log::in_span(Activity::Connect, self, connecting).await;
-            let result = result.and_then(|fd| self.imp().open(fd));
+            let result = result.and_then(|connected| match connected {
+                Connected::Direct(fd, kind) => self.imp().open_created(fd, kind),
+                Connected::ByGio(fd) => self.imp().open(fd),
+            });
             match &result {
                 Ok(()) => self.report_connected(&address),
                 Err(e) => log::failure(self, e, || "not connected".to_owned()),
@@ -292,7 +302,7 @@ impl ChannelSocket {
         &self,
         address: &gio::SocketConnectable,
         client: Option<&gio::SocketClient>,
-    ) -> io::Result<OwnedFd> {
+    ) -> io::Result<Connected> {
         if client.is_some_and(gio::SocketClient::is_tls) {
             return Err(not_supported(
                 "ChannelSocket does not support TLS: disable it in the GSocketClient",
@@ -308,13 +318,15 @@ impl ChannelSocket {
         match address.downcast_ref::<gio::SocketAddress>() {
             Some(one) if direct::suits(one, kind, client) => {
                 let result = direct::connect(one, kind, client, report).await;
-                result.map_err(|e| unable(e, &text(one)))
+                let connected = result.map_err(|e| unable(e, &text(one)))?;
+                Ok(Connected::Direct(connected.0, connected.1))
             }
             _ => {
                 let report = |stage, at: Option<&gio::SocketAddress>| {
                     report(stage, at);
                 };
-                client::connect(&unused(address), kind, client, report).await
+                let fd = client::connect(&unused(address), kind, client, report).await?;
+                Ok(Connected::ByGio(fd))
             }
         }
     }

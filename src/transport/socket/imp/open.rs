@@ -11,7 +11,13 @@ use glib::{prelude::*, subclass::prelude::*};
 use super::ChannelSocket;
 use crate::{
     channel::Channel,
-    sys::{StreamSocket, fd_info::FdInfo, file, socket_info::Traits},
+    sys::{
+        StreamSocket,
+        address::Native,
+        fd_info::FdInfo,
+        file,
+        socket_info::{self, Traits},
+    },
     types::Feature,
 };
 
@@ -49,9 +55,24 @@ impl ChannelSocket {
     pub(in crate::transport::socket) fn open_accepted(
         &self,
         fd: OwnedFd,
+        peer: &Native,
         from: &Self,
     ) -> io::Result<()> {
+        if let Some(bytes) = peer.ip_bytes() {
+            self.accepted_from.get_or_init(|| bytes);
+        }
         self.fill(&mut Some(fd), from.traits(), true)
+    }
+
+    /// As [`open`](Self::open), for a blocking socket of this family and type that was just
+    /// created.
+    pub(in crate::transport::socket) fn open_created(
+        &self,
+        fd: OwnedFd,
+        (domain, kind): (i32, i32),
+    ) -> io::Result<()> {
+        let traits = socket_info::traits_of_new(fd.as_fd(), domain, kind)?;
+        self.fill(&mut Some(fd), traits, true)
     }
 
     /// The traits, except whether it listens.

@@ -54,6 +54,22 @@ fn both_ends_report_the_address_of_each_other() {
 }
 
 #[test]
+fn the_address_of_an_accepted_peer_is_returned_after_its_reset_and_not_after_the_close() {
+    for address in [Some(v4()), v6()].into_iter().flatten() {
+        let (_listener, client, server) = connection(&address);
+        let text = |address: gio::SocketAddress| SocketConnectableExt::to_string(&address);
+        let expected = text(client.local_address().expect("an address"));
+        client.abort();
+        let e = server.read(&mut [0]).expect_err("a reset");
+        assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+        let remote = server.remote_address().expect("an address");
+        assert_eq!(text(remote), expected);
+        server.close().expect("open");
+        server.remote_address().expect_err("closed");
+    }
+}
+
+#[test]
 fn addresses_are_properties() {
     let (listener, client, _server) = connection(&v4());
     let property =
