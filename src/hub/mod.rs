@@ -173,6 +173,9 @@ impl Hub {
         let is_first = registry.is_empty();
         let registration =
             registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
+        // An attempt has met would-block before, or one follows. Adding the descriptor reports the
+        // conditions that already hold as an edge.
+        registration.assume_not_ready(side);
         let result = registry.watch(&registration, side.condition());
         if !matches!(result, Ok(true)) {
             // It has no waiters yet: none is to be woken, whatever locks the caller holds.

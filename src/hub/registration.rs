@@ -114,6 +114,12 @@ impl Registration {
         }
     }
 
+    /// Clears readiness before the epoll instance watches for the direction.
+    pub(super) fn assume_not_ready(&self, side: Direction) {
+        let direction = self.direction(side);
+        direction.clear(direction.ready_event(), READY | HANGUP);
+    }
+
     /// Records that none of the conditions holds, as was found after `seen`. Returns what to pass
     /// to [`poll_edge`](Self::poll_edge).
     pub(crate) fn not_ready(
@@ -209,7 +215,7 @@ impl Registration {
         }
         if !self.watches(side) {
             // Adding the descriptor reports the conditions that already hold as an edge.
-            direction.clear(direction.ready_event(), READY | HANGUP);
+            self.assume_not_ready(side);
             if !self.hub.registry().watch(self, side.condition())? {
                 return Ok(Poll::Ready(()));
             }
