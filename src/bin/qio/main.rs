@@ -40,7 +40,7 @@ use signals::Signals;
 
 fn main() -> ExitCode {
     let command = match Cli::parse().command.relay() {
-        Ok(Ok(options)) => return finish(relay(&options)),
+        Ok(Ok(options)) => return finish(relay(options)),
         Ok(Err(command)) => command,
         Err(error) => error.exit(),
     };
@@ -70,13 +70,19 @@ fn finish(result: Result<(), session::Failure>) -> ExitCode {
 }
 
 /// Runs until all sessions have ended, or a signal arrives, which is no failure.
-fn relay(options: &Options) -> Result<(), session::Failure> {
+fn relay(options: Options) -> Result<(), session::Failure> {
     log::init(options.settings.serving.format);
     let signals = Signals::new(options.settings.fork);
-    let result = glib::MainContext::default().block_on(session::run(options, &signals));
-    match result {
-        Err(_) if signals.stop.is_cancelled() => Ok(()),
-        result => result,
+    let stop = signals.stop.clone();
+    // A task of the library: its wakers, and those of the sessions, need no system call.
+    let running = async {
+        let task = async move { session::run(&options, &signals).await };
+        qio::spawn_local(task).await
+    };
+    match glib::MainContext::default().block_on(running) {
+        Ok(Err(_)) if stop.is_cancelled() => Ok(()),
+        Ok(result) => result,
+        Err(e) => e.resume_panic(),
     }
 }
 

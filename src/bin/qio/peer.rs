@@ -31,34 +31,40 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// The peer of a client that was accepted, which must be in a range if there are any. Reads its
-    /// PROXY header, if one is expected.
+    /// The peer of a client that was accepted from this address, which must be in a range if there
+    /// are any. Reads its PROXY header, if one is expected; and everything about the client only
+    /// if it `is_shown` to the second address.
     pub(crate) async fn of_client(
         client: &ChannelSocket,
+        source: Option<SocketAddr>,
         options: &AddressOptions,
+        is_shown: bool,
     ) -> io::Result<Self> {
-        let source = client.remote_address().ok().and_then(|it| ip(&it));
-        let destination = client.local_address().ok().and_then(|it| ip(&it));
-        let own = source.zip(destination);
-        let own = own.map(|(source, destination)| Addresses {
-            source,
-            destination,
-        });
         let range = &options.range;
         let allowed = |source: SocketAddr| range.iter().any(|it| it.contains(source.ip()));
         if !range.is_empty() && !source.is_some_and(allowed) {
             let message = "The source is in no range that may connect";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
-        let addresses = match options.expect_proxy {
-            Some(limit) => {
-                let read = proxy_protocol::read(client.upcast_ref(), limit);
-                read.await?.or(own)
-            }
-            None => own,
+        let by_proxy = match options.expect_proxy {
+            // Boxed, to keep the sessions of all others small.
+            Some(limit) => Box::pin(proxy_protocol::read(client.upcast_ref(), limit)).await?,
+            None => None,
         };
+        if !is_shown {
+            return Ok(Self {
+                addresses: by_proxy,
+                credentials: None,
+            });
+        }
+        let destination = client.local_address().ok().and_then(|it| ip(&it));
+        let own = source.zip(destination);
+        let own = own.map(|(source, destination)| Addresses {
+            source,
+            destination,
+        });
         Ok(Self {
-            addresses,
+            addresses: by_proxy.or(own),
             credentials: client.peer_credentials().ok(),
         })
     }

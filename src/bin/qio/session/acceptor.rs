@@ -1,12 +1,13 @@
 //! What accepts the clients of an address: connections, or the senders of datagrams.
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use qio::{Channel, ChannelSocket, NetAddress, NetListener, prelude::*};
 
 use crate::{
     endpoint::{AddressOptions, DatagramListener, Endpoint, Local},
     log::{Event, entry},
+    peer::ip,
 };
 
 /// Connections that wait to be accepted.
@@ -20,7 +21,7 @@ pub(super) enum Acceptor {
 
 /// A client, before anything has been read.
 pub(super) enum Client {
-    Connection(ChannelSocket),
+    Connection(Connection),
     /// The datagrams of one sender.
     Datagrams(Channel),
 }
@@ -63,7 +64,10 @@ impl Acceptor {
     /// The next client.
     pub(super) async fn accept(&self) -> io::Result<Client> {
         match self {
-            Self::Connections(listener) => Ok(Client::Connection(listener.accept_future().await?)),
+            Self::Connections(listener) => {
+                let socket = listener.accept_future().await?;
+                Ok(Client::Connection(Connection::new(socket)))
+            }
             Self::Datagrams(listener) => Ok(Client::Datagrams(listener.accept().await?)),
         }
     }
@@ -81,8 +85,35 @@ impl Client {
     /// The address of the client, if it has one.
     pub(super) fn address(&self) -> Option<String> {
         match self {
-            Self::Connection(socket) => address_of(socket),
+            Self::Connection(connection) => connection.address.clone(),
             Self::Datagrams(channel) => channel.name().map(Into::into),
+        }
+    }
+}
+
+/// A connection that was accepted.
+pub(super) struct Connection {
+    pub(super) socket: ChannelSocket,
+    /// The address of the client, if it has an IP address.
+    pub(super) source: Option<SocketAddr>,
+    /// The address of the client as text, if it has one.
+    pub(super) address: Option<String>,
+}
+
+impl Connection {
+    /// Reads the address of the client.
+    fn new(socket: ChannelSocket) -> Self {
+        let remote = socket.remote_address().ok();
+        let source = remote.as_ref().and_then(ip);
+        let address = match source {
+            // What the type of addresses would print.
+            Some(SocketAddr::V4(source)) => Some(format!("tcp:{source}")),
+            _ => remote.as_ref().and_then(text_of),
+        };
+        Self {
+            socket,
+            source,
+            address,
         }
     }
 }
@@ -113,6 +144,9 @@ async fn listen(local: &Local, options: &AddressOptions) -> io::Result<NetListen
 
 /// The address of a peer, if it has one.
 pub(super) fn address_of(socket: &ChannelSocket) -> Option<String> {
-    let address = socket.remote_address().ok()?;
-    Some(NetAddress::try_from(&address).ok()?.to_string())
+    text_of(&socket.remote_address().ok()?)
+}
+
+fn text_of(address: &gio::SocketAddress) -> Option<String> {
+    Some(NetAddress::try_from(address).ok()?.to_string())
 }

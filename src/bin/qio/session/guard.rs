@@ -60,6 +60,11 @@ impl Guard {
         }
     }
 
+    /// Whether there is TLS, or a WebSocket.
+    pub(super) fn is_layered(&self) -> bool {
+        self.bottom() != self.0
+    }
+
     /// The channel below TLS and WebSocket, or this one.
     fn bottom(&self) -> Channel {
         bottom(&self.0)

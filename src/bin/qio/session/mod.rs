@@ -176,9 +176,13 @@ impl Session {
     ) -> Result<Admitted, Refused> {
         let begin = Instant::now();
         let address = client.address();
-        let mut name = address.clone();
+        let (mut name, is_shown) = (address.clone(), self.second.sees_peer());
         let admitting = async {
-            let (first, peer) = side.of_client(client)?.layered().or_cancelled(stop).await?;
+            let (first, peer) = side
+                .of_client(client)?
+                .layered(is_shown)
+                .or_cancelled(stop)
+                .await?;
             name = Some(first.name());
             let handshake = self.handshake(&first).or_cancelled(stop).await;
             if handshake.is_err() {
@@ -231,7 +235,8 @@ impl Session {
         }
         let connection = self.meter.connection();
         let counters = &connection.counters;
-        let relay = relay_counted_future(&first.0, &second.0, counters);
+        // Boxed, as each limit below has space for it twice.
+        let relay = Box::pin(relay_counted_future(&first.0, &second.0, counters));
         let relay = while_it_moves(relay, counters, self.timeout);
         let result = relay.or_cancelled(stop).await;
         let result = match result {
@@ -269,7 +274,16 @@ impl Session {
         Ok(second)
     }
 
+    /// Performs the handshakes of a channel, if it has layers.
     async fn handshake(&self, channel: &Guard) -> io::Result<()> {
+        match channel.is_layered() {
+            // Boxed, to keep the sessions without layers small.
+            true => Box::pin(self.handshakes(channel)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn handshakes(&self, channel: &Guard) -> io::Result<()> {
         let below = websock::below(&channel.0);
         let below = below.as_ref().unwrap_or(&channel.0);
         let tls = tls::handshake(below, self.tls_timeout).await?;

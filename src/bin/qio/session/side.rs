@@ -2,10 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use qio::{Channel, ChannelCommand, ChannelSocket, IoFutureExt, prelude::*};
+use qio::{Channel, ChannelCommand, IoFutureExt, prelude::*};
 
 use super::{
-    acceptor::{Acceptor, Client},
+    acceptor::{Acceptor, Client, Connection},
     guard::{Guard, Unadmitted},
 };
 use crate::{
@@ -74,23 +74,22 @@ impl Side {
         match &self.acceptor {
             Some(acceptor) => {
                 let client = self.of_client(acceptor.accept().await?)?;
-                Ok(client.layered().await?.0)
+                Ok(client.layered(false).await?.0)
             }
             None => self.over(self.open(peer).await?),
         }
     }
 
     pub(super) fn of_client(&self, client: Client) -> io::Result<First> {
-        let address = client.address();
-        let client = match client {
-            Client::Connection(socket) => socket,
+        let connection = match client {
+            Client::Connection(connection) => connection,
             Client::Datagrams(channel) => return Ok(First::Opened(self.over(channel)?)),
         };
-        client.set_name(Some(address.as_deref().unwrap_or("client")));
-        at_once(client.clone().upcast())?;
+        let channel: Channel = connection.socket.clone().upcast();
+        channel.set_name(Some(connection.address.as_deref().unwrap_or("client")));
         Ok(First::Client {
-            unadmitted: Unadmitted::new(Guard(client.clone().upcast())),
-            client,
+            unadmitted: Unadmitted::new(Guard(at_once(channel)?)),
+            connection,
             options: self.endpoint.options().cloned().unwrap_or_default(),
             layers: self.layers.clone(),
         })
@@ -98,6 +97,15 @@ impl Side {
 
     fn over(&self, channel: Channel) -> io::Result<Guard> {
         self.layers.over(Guard(channel))
+    }
+
+    /// Whether this side, as the second one, gets to see the peer.
+    pub(super) fn sees_peer(&self) -> bool {
+        match self.endpoint.below() {
+            Endpoint::Exec(_) => true,
+            Endpoint::Connect(_, options) => options.send_proxy.is_some(),
+            _ => false,
+        }
     }
 
     /// What a client of this side takes, with this second side.
@@ -115,7 +123,8 @@ impl Side {
     }
 
     async fn open_in_time(&self, peer: &Peer) -> io::Result<Channel> {
-        let channel = self.endpoint.open(self.mode, peer);
+        // Boxed, as each limit below has space for it twice: a session is kept small.
+        let channel = Box::pin(self.endpoint.open(self.mode, peer));
         let Some(timeout) = self.timeout else {
             return channel.await;
         };
@@ -152,7 +161,7 @@ pub(super) enum First {
     /// A client that was accepted, of which nothing has been read.
     Client {
         unadmitted: Unadmitted,
-        client: ChannelSocket,
+        connection: Connection,
         options: AddressOptions,
         layers: Arc<Layers>,
     },
@@ -161,18 +170,22 @@ pub(super) enum First {
 
 impl First {
     /// Checks the source of a client, reads its PROXY header, and adds TLS and a WebSocket.
-    pub(super) async fn layered(self) -> io::Result<(Guard, Peer)> {
+    /// `is_shown`: the second address gets to see the peer.
+    pub(super) async fn layered(self, is_shown: bool) -> io::Result<(Guard, Peer)> {
         match self {
             Self::Opened(guard) => Ok((guard, Peer::default())),
             Self::Client {
                 unadmitted,
-                client,
+                connection,
                 options,
                 layers,
             } => {
-                let peer = Peer::of_client(&client, &options).await?;
-                if let Some(addresses) = peer.addresses {
-                    client.set_name(Some(&format!("tcp:{}", addresses.source)));
+                let Connection { socket, source, .. } = connection;
+                let peer = Peer::of_client(&socket, source, &options, is_shown).await?;
+                if options.expect_proxy.is_some()
+                    && let Some(addresses) = peer.addresses
+                {
+                    socket.set_name(Some(&format!("tcp:{}", addresses.source)));
                 }
                 Ok((layers.over(unadmitted.admitted())?, peer))
             }
