@@ -2,8 +2,10 @@
 //! their locks and atomics from here.
 #![allow(unsafe_code)]
 
+mod leak_in_child;
 mod once_box;
 
+pub(crate) use leak_in_child::LeakInChild;
 pub(crate) use once_box::OnceBox;
 
 use std::{

@@ -10,6 +10,8 @@ mod cycles;
 mod documents;
 #[path = "structure/imports.rs"]
 mod imports;
+#[path = "structure/lengths.rs"]
+mod lengths;
 #[path = "structure/sources.rs"]
 mod sources;
 

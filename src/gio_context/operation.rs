@@ -10,11 +10,16 @@ use std::{
 use gio::prelude::*;
 
 use super::GioContext;
+use crate::sync::LeakInChild;
 
 /// An asynchronous operation of GIO, whose steps run in a [`GioContext`]. Dropping it cancels the
-/// operation, and leaves nothing to be freed in a context of other code.
+/// operation, and leaves nothing to be freed in a context of other code. A forked child has no such
+/// operation, and cancels nothing.
 #[derive(Debug)]
-pub(crate) struct GioOperation<T> {
+pub(crate) struct GioOperation<T>(LeakInChild<Parts<T>>);
+
+#[derive(Debug)]
+struct Parts<T> {
     inner: Rc<GioContext>,
     cancellable: gio::Cancellable,
     completion: Completion<T>,
@@ -37,23 +42,25 @@ impl<T> GioOperation<T> {
             result: None,
             waker: None,
         };
-        Ok(Self {
+        Ok(Self(LeakInChild::new(Parts {
             inner: GioContext::here()?,
             cancellable: gio::Cancellable::new(),
             completion: Completion(Rc::new(RefCell::new(slot))),
-        })
+        })))
     }
 
     /// Starts it: `begin` gets its cancellable, and passes the result to the [`Completion`].
     pub(crate) fn start(&self, begin: impl FnOnce(&gio::Cancellable, Completion<T>)) {
-        let completion = self.completion.clone();
-        self.inner.start(|| begin(&self.cancellable, completion));
+        let completion = self.0.completion.clone();
+        self.0
+            .inner
+            .start(|| begin(&self.0.cancellable, completion));
     }
 
     /// Returns the result, once. The operation continues in the running context.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, glib::Error>> {
-        self.inner.attach_to_running();
-        let mut slot = self.completion.0.borrow_mut();
+        self.0.inner.attach_to_running();
+        let mut slot = self.0.completion.0.borrow_mut();
         let before = slot.waker.replace(cx.waker().clone());
         let result = slot.result.take();
         // Dropping a waker may run any code: not during the borrow.
@@ -63,7 +70,7 @@ impl<T> GioOperation<T> {
     }
 }
 
-impl<T> Drop for GioOperation<T> {
+impl<T> Drop for Parts<T> {
     fn drop(&mut self) {
         self.cancellable.cancel();
         // A late result has no task to wake.

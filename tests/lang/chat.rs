@@ -13,9 +13,9 @@ use nix::sys::socket::{
 };
 
 use crate::{
-    certificates,
     run::{Program, compile_c, in_root, python},
     running::Running,
+    tls::certificates,
 };
 
 /// The maximum number of lines of such a program.

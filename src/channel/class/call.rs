@@ -13,7 +13,8 @@ use glib_sys::GError;
 use libc::ssize_t;
 
 use super::{
-    VFuncs, bytes_vfuncs, defaults, gerror,
+    VFuncs, bytes_vfuncs, defaults,
+    gerror::with_error,
     native::{LowerFn, PollFd},
 };
 use crate::{
@@ -361,18 +362,6 @@ impl VFuncs<'_> {
             &format!("Unable to {action} {label}: the class reports {count} bytes of {most}"),
         )
     }
-}
-
-/// Calls a virtual function with a `GError *`, and takes ownership of the error.
-#[inline]
-pub(super) fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io::Result<()>) {
-    let mut error = ptr::null_mut();
-    let result = call(&mut error);
-    if error.is_null() {
-        return (result, Ok(()));
-    }
-    // SAFETY: the function has set the error, which the caller owns.
-    (result, Err(unsafe { gerror::take(error) }))
 }
 
 pub(super) fn signed(offset: u64) -> io::Result<i64> {

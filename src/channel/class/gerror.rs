@@ -5,7 +5,7 @@
 //! the last `io::Error` that a trampoline converted to a `GError`, and the invoker that gets
 //! exactly that `GError` returns the original to its Rust caller.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, ptr};
 
 use glib::translate::*;
 use glib_sys::GError;
@@ -78,7 +78,7 @@ pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> gl
 /// `raw` must be a `GError` that the caller owns.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn take(raw: *mut GError) -> io::Error {
+unsafe fn take(raw: *mut GError) -> io::Error {
     let address = raw as usize;
     // SAFETY: forwarded: the caller owns the error.
     let error: glib::Error = unsafe { from_glib_full(raw) };
@@ -93,4 +93,16 @@ pub(super) unsafe fn take(raw: *mut GError) -> io::Error {
         }
         _ => from_glib_error(error),
     }
+}
+
+/// Calls a virtual function with a `GError *`, and takes ownership of the error.
+#[inline]
+pub(super) fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io::Result<()>) {
+    let mut error = ptr::null_mut();
+    let result = call(&mut error);
+    if error.is_null() {
+        return (result, Ok(()));
+    }
+    // SAFETY: the function has set the error, which the caller owns.
+    (result, Err(unsafe { take(error) }))
 }

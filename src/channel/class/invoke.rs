@@ -7,8 +7,9 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
 
 use super::{
     ChannelImpl, FdHandlers,
-    call::{signed, unsupported, with_error},
+    call::{signed, unsupported},
     defaults, fd_handler,
+    gerror::with_error,
 };
 use crate::{
     channel::{

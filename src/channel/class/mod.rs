@@ -2,9 +2,9 @@
 //!
 //! A virtual function is an `extern "C"` function in the class struct, so that every language can
 //! override it. Rust classes do so through [`ChannelImpl`] and generic trampolines (`trampoline`).
-//! All calls, also those from Rust, go through the one invoker of each function (`invoke`, `call`),
-//! which normalizes the results of other languages. `defaults` has the functions of the base class;
-//! `bytes_vfuncs` lets one function of a pair serve for both.
+//! All calls, also those from Rust, go through the one invoker of each function (`invoke`, `read`,
+//! `write`), which normalizes the results of other languages (`call`). `defaults` has the functions
+//! of the base class; `bytes_vfuncs` lets one function of a pair serve for both.
 #![allow(unsafe_code)]
 
 mod buffers;
@@ -17,10 +17,11 @@ mod gerror;
 mod invoke;
 mod io_flags;
 pub(crate) mod native;
+mod read;
 #[cfg(test)]
 mod tests;
 mod trampoline;
-mod transfer;
+mod write;
 
 #[cfg(feature = "hyper")]
 pub(crate) use buffers::zeroed;

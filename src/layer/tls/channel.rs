@@ -57,8 +57,9 @@ glib::wrapper! {
     /// `close` sends close_notify, in blocking mode within 5 seconds or it fails, and in
     /// non-blocking mode as far as that does not block, and closes the lower channel. Dropping the
     /// last reference sends close_notify as far as that does not block, and leaves the lower
-    /// channel open. `shutdown` for writing, and so the close of an
-    /// [`AsyncStream`](crate::AsyncStream), sends close_notify, and reading continues.
+    /// channel open. A handshake under way ends with the alerts user_canceled and close_notify,
+    /// unless this end encrypts what it sends already. `shutdown` for writing, and so the close of
+    /// an [`AsyncStream`](crate::AsyncStream), sends close_notify, and reading continues.
     /// [`bye`](Self::bye) waits until it has been sent.
     ///
     /// TCP resets a connection that is closed with input unread, such as the session tickets of a

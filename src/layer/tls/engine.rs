@@ -1,6 +1,7 @@
 //! The TLS state machine: OpenSSL between plaintext and ciphertext in memory. Nothing here waits,
 //! or calls a channel.
 
+mod alert;
 mod filter;
 mod handshake;
 mod input;

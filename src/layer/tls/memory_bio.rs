@@ -50,14 +50,12 @@ impl Read for MemoryBio {
         }
         self.reads_left -= 1;
         let count = left.len().min(buf.len());
-        if self
-            .filter
-            .as_mut()
-            .is_some_and(|filter| !filter.takes(&left[..count]))
+        buf[..count].copy_from_slice(&left[..count]);
+        if let Some(filter) = &mut self.filter
+            && !filter.takes(&mut buf[..count])
         {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        buf[..count].copy_from_slice(&left[..count]);
         self.input.take(count);
         Ok(count)
     }
@@ -66,6 +64,9 @@ impl Read for MemoryBio {
 impl Write for MemoryBio {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.output.push(buf);
+        if let Some(filter) = &mut self.filter {
+            filter.sent.add(buf);
+        }
         Ok(buf.len())
     }
 

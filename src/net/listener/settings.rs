@@ -39,9 +39,9 @@ impl NetListener {
     ///
     /// No connection is accepted at the limit. A handshake counts from when
     /// [`ChannelTls::new_server`](crate::ChannelTls::new_server) is called with the channel of a
-    /// client until it is done. At the limit the oldest one fails once it has taken a second, and
-    /// another client is accepted: peers that begin a handshake and send nothing do not keep other
-    /// clients out.
+    /// client until it is done. At the limit the oldest one fails once it has taken a second, with
+    /// the alert internal_error if nothing is encrypted yet, and another client is accepted: peers
+    /// that begin a handshake and send nothing do not keep other clients out.
     #[doc(alias = "qio_net_listener_set_max_handshakes")]
     pub fn set_max_handshakes(&self, limit: u32) {
         self.imp().admission.set_handshake_limit(limit as usize);

@@ -8,6 +8,7 @@ use crate::{
     coroutine,
     error::{from_glib_error, io_error},
     gio_context::GioOperation,
+    sync::LeakInChild,
     sys::address::Native,
 };
 
@@ -38,7 +39,7 @@ pub(crate) fn resolve(
 ) -> impl Future<Output = io::Result<Vec<gio::SocketAddress>>> + use<> {
     let connectable = connectable.clone();
     async move {
-        let addresses = unused(&connectable).enumerate();
+        let addresses = LeakInChild::new(unused(&connectable).enumerate());
         let mut found = Vec::new();
         while let Some(address) = next(&addresses).await? {
             found.push(address);

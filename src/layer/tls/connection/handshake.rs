@@ -16,7 +16,7 @@ use crate::{
             ChannelTls,
             authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
             engine::HandshakeState,
-            failure::{authorization_pending, of_stack, too_slow},
+            failure::{authorization_pending, of_stack},
             memory_bio::MemoryBio,
             shim, tls_error,
         },
@@ -194,14 +194,18 @@ impl Connection {
     /// Fails a handshake that takes long, while others wait for a permit.
     pub(in crate::layer::tls) fn abort_handshake(&self, channel: &Channel) {
         let mut engine = self.engine();
-        if !matches!(
+        let is_over = matches!(
             engine.state,
             HandshakeState::Established | HandshakeState::Failed(_)
-        ) {
-            engine.fail_handshake(too_slow());
-            engine.discard();
+        );
+        if !is_over {
+            engine.abort();
         }
         drop(engine);
+        if !is_over {
+            // The alert, as far as the lower channel takes it.
+            self.wire.try_flush(channel);
+        }
         self.release_permit();
         channel.wake_waiters();
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    messages::{MessageReader, Part},
+    alert::Alert,
+    messages::{MessageReader, Part, RECORD_HEADER, RecordReader, SentRecords},
     server_hello::ServerHelloCheck,
 };
 
@@ -18,11 +19,13 @@ pub(in crate::layer::tls) struct HandshakeFilter {
     /// The most bytes of a handshake.
     most: usize,
     taken: usize,
+    records: RecordReader,
     /// Of a server, or of a client that checks the ServerHello.
     messages: Option<MessageReader>,
     /// Of a client.
     server_hello: Option<ServerHelloCheck>,
     pub(super) refusal: Option<Refusal>,
+    pub(in crate::layer::tls) sent: SentRecords,
 }
 
 /// Why OpenSSL does not see more.
@@ -37,16 +40,16 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The record with the fatal alert. These messages come before anything is encrypted.
-    pub(super) fn alert(self) -> Option<[u8; 7]> {
-        let description = match self {
-            // illegal_parameter, which OpenSSL sends for messages that are too long.
-            Self::ClientHello(_) => 47,
-            // handshake_failure, by RFC 7627, section 5.2.
-            Self::NoExtendedMasterSecret => 40,
-            Self::Flight => return None,
-        };
-        Some([21, 3, 3, 0, 2, 2, description])
+    /// The alert that OpenSSL does not send itself.
+    pub(super) fn alert(self) -> Option<Alert> {
+        match self {
+            // Which OpenSSL sends for messages that are too long.
+            Self::ClientHello(_) => Some(Alert::IllegalParameter),
+            // RFC 7627, section 5.2.
+            Self::NoExtendedMasterSecret => Some(Alert::HandshakeFailure),
+            // OpenSSL sends record_overflow for the header that it sees: see `takes`.
+            Self::Flight => None,
+        }
     }
 }
 
@@ -66,9 +69,11 @@ impl HandshakeFilter {
         Self {
             most,
             taken: 0,
+            records: RecordReader::default(),
             messages: has_messages.then(MessageReader::default),
             server_hello,
             refusal: None,
+            sent: SentRecords::default(),
         }
     }
 
@@ -85,22 +90,38 @@ impl HandshakeFilter {
     }
 
     /// Whether OpenSSL may see these bytes, which come next. Not after a refusal.
-    pub(in crate::layer::tls) fn takes(&mut self, bytes: &[u8]) -> bool {
+    ///
+    /// A record that exceeds the limit is refused by its header, whose length is replaced by one
+    /// that no record has: OpenSSL then sends the alert record_overflow, encrypted if need be. It
+    /// has no function for that.
+    pub(in crate::layer::tls) fn takes(&mut self, bytes: &mut [u8]) -> bool {
         if self.refusal.is_some() {
             return false;
         }
-        self.taken += bytes.len();
-        self.refusal = self.read_messages(bytes);
-        if self.taken > self.most {
-            self.refusal.get_or_insert(Refusal::Flight);
+        let mut left = &bytes[..];
+        while let Some(part) = self.records.next(&mut left) {
+            self.refusal = self.read_messages(part);
+            if self.refusal.is_some() {
+                return false;
+            }
+            if let Part::Header { len, .. } = part {
+                self.taken += RECORD_HEADER + len;
+            }
+            if self.taken > self.most {
+                self.refusal = Some(Refusal::Flight);
+                let end = bytes.len() - left.len();
+                // OpenSSL waits for more, and no alert is sent, if half of the length came before.
+                bytes[end.saturating_sub(2)..end].fill(u8::MAX);
+                return true;
+            }
         }
-        self.refusal.is_none()
+        true
     }
 
-    fn read_messages(&mut self, bytes: &[u8]) -> Option<Refusal> {
+    fn read_messages(&mut self, record: Part<'_>) -> Option<Refusal> {
         let messages = self.messages.as_mut()?;
         let (mut longest, mut checked) = (0, None);
-        messages.read(bytes, |part| match (part, &mut self.server_hello) {
+        messages.read(record, |part| match (part, &mut self.server_hello) {
             (_, Some(check)) => checked = checked.or_else(|| check.read(part)),
             (Part::Header { kind, len }, None) if kind == CLIENT_HELLO => {
                 longest = longest.max(len + 4);
@@ -136,8 +157,10 @@ mod tests {
     /// What is refused of these bytes, in pieces of some size.
     fn refusal(bytes: &[u8], size: usize) -> Option<Refusal> {
         let mut filter = HandshakeFilter::server(1000);
-        let all = bytes.chunks(size).all(|piece| filter.takes(piece));
-        assert_eq!(all, filter.refusal.is_none());
+        let mut bytes = bytes.to_vec();
+        let all = bytes.chunks_mut(size).all(|piece| filter.takes(piece));
+        assert!(all || filter.refusal.is_some());
+        assert!(filter.refusal.is_none() || !filter.takes(&mut []));
         filter.refusal
     }
 
@@ -172,6 +195,22 @@ mod tests {
     fn all_bytes_count() {
         assert_eq!(refusal(&record(23, &[0; 990]), 7), None);
         assert_eq!(refusal(&record(23, &[0; 996]), 7), Some(Refusal::Flight));
+    }
+
+    #[test]
+    fn a_record_over_the_limit_gets_a_length_that_no_record_has() {
+        for size in [5, 6, 100] {
+            let mut filter = HandshakeFilter::server(1000);
+            let mut bytes = [record(22, &[0; 90]), record(23, &[0; 996])].concat();
+            for piece in bytes.chunks_mut(size) {
+                filter.takes(piece);
+            }
+            assert_eq!(
+                bytes[..100],
+                [&[22, 3, 3, 0, 90, 0][..], &[0; 89], &[23, 3, 3, 255, 255]].concat(),
+                "{size}"
+            );
+        }
     }
 
     proptest! {

@@ -8,13 +8,14 @@ use openssl::{
     ssl::{Ssl, SslStream, SslVersion},
 };
 
-use super::{HandshakeState, TlsState, filter::Refusal, is_want_read};
+use super::{HandshakeState, TlsState, alert::Alert, filter::Refusal, is_want_read};
 use crate::{
     coroutine::Execution,
     layer::{
         tls::{
             failure::{
                 NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed, of_handshake,
+                too_slow,
             },
             memory_bio::MemoryBio,
             shim, tls_error,
@@ -130,7 +131,7 @@ impl TlsState {
         let filter = bio.filter.as_ref()?;
         let (most, refusal) = (filter.most(), filter.refusal?);
         if let Some(alert) = refusal.alert() {
-            bio.output.push(&alert);
+            bio.output.push(&alert.record());
         }
         let reason = match refusal {
             Refusal::ClientHello(len) => {
@@ -159,5 +160,38 @@ impl TlsState {
     pub(in crate::layer::tls) fn fail_handshake(&mut self, reason: io::Error) -> io::Error {
         let error = handshake_failed(&self.peer, reason);
         self.fail(error)
+    }
+
+    /// Fails a handshake that takes long, while others wait for a permit.
+    pub(in crate::layer::tls) fn abort(&mut self) {
+        if !self.queue_alerts(&[Alert::InternalError]) {
+            self.discard();
+        }
+        self.fail_handshake(too_slow());
+    }
+
+    /// Queues the alerts of a handshake that this end cancels, if it has begun.
+    pub(super) fn queue_cancellation(&mut self) {
+        if self.is_handshaking() {
+            self.queue_alerts(&[Alert::UserCanceled, Alert::CloseNotify]);
+        }
+    }
+
+    /// Queues alerts during the handshake, unless this end encrypts its output already: OpenSSL
+    /// has no function for alerts. Returns whether it did.
+    fn queue_alerts(&mut self, alerts: &[Alert]) -> bool {
+        // A part of a record may have been sent.
+        let may_send = !self.has_pending_output() && !self.encrypts_output();
+        for alert in alerts.iter().filter(|_| may_send) {
+            self.stream.get_mut().output.push(&alert.record());
+        }
+        may_send
+    }
+
+    /// Whether what this end sends is encrypted. `true` also while the `SSL` is taken out.
+    fn encrypts_output(&self) -> bool {
+        let is_tls_1_3 = self.ssl().version2() == Some(SslVersion::TLS1_3);
+        let filter = self.stream.get_ref().filter.as_ref();
+        filter.is_none_or(|filter| filter.sent.are_encrypted(is_tls_1_3))
     }
 }

@@ -109,6 +109,10 @@ impl Engine for TlsState {
     }
 
     fn send_end(&mut self) {
+        if self.is_handshaking() {
+            self.queue_cancellation();
+            self.fail(closed());
+        }
         self.send_close_notify();
     }
 
@@ -120,11 +124,12 @@ impl Engine for TlsState {
             }
             self.input.shut |= how.reads();
         } else if !matches!(self.state, HandshakeState::Failed(_)) {
-            self.fail_handshake(closed());
             if how.writes() {
+                self.queue_cancellation();
                 self.end_writing();
                 self.output.shut_lower = true;
             }
+            self.fail_handshake(closed());
         }
     }
 

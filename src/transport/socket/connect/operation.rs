@@ -13,10 +13,12 @@ use gio::prelude::*;
 use glib::SignalHandlerId;
 
 use super::ConnectStage;
-use crate::{gio_context::GioOperation, sys::lock};
+use crate::{gio_context::GioOperation, sync::LeakInChild, sys::lock};
 
-/// A client of GIO that connects once. Dropping it cancels the attempt.
-pub(super) struct Operation {
+/// A client of GIO that connects once. Dropping it cancels the attempt, but not in a forked child.
+pub(super) struct Operation(LeakInChild<Parts>);
+
+struct Parts {
     client: gio::SocketClient,
     handler: Option<SignalHandlerId>,
     queue: EventQueue,
@@ -102,13 +104,13 @@ impl Operation {
                 ends.complete(result);
             });
         });
-        Ok(Self {
+        Ok(Self(LeakInChild::new(Parts {
             client,
             handler,
             queue,
             failures,
             call,
-        })
+        })))
     }
 
     /// Passes queued events on, and returns the result.
@@ -117,9 +119,9 @@ impl Operation {
         cx: &Context<'_>,
         report: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
     ) -> Poll<Result<gio::SocketConnection, glib::Error>> {
-        let result = self.call.poll(cx);
+        let result = self.0.call.poll(cx);
         loop {
-            let next = self.queue.borrow_mut().pop_front();
+            let next = self.0.queue.borrow_mut().pop_front();
             match next {
                 Some((stage, address)) => report(stage, address.as_ref()),
                 None => return result,
@@ -129,11 +131,11 @@ impl Operation {
 
     /// The failures, once the result is there.
     pub(super) fn failures(&self) -> Failures {
-        mem::take(&mut *lock(&self.failures))
+        mem::take(&mut *lock(&self.0.failures))
     }
 }
 
-impl Drop for Operation {
+impl Drop for Parts {
     fn drop(&mut self) {
         self.handler
             .take()

@@ -1,5 +1,6 @@
 //! `src/layer/tls/`.
 
+mod alerts;
 mod audit;
 mod authorize_peer;
 mod backpressure;

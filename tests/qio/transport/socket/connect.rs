@@ -1,6 +1,7 @@
 //! Connecting without holding up the main loop.
 
 mod contexts;
+mod forks;
 mod leaks;
 mod names;
 mod network;
@@ -12,7 +13,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
 };

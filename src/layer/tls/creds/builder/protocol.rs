@@ -123,9 +123,9 @@ impl TlsCredsBuilder {
     }
 
     /// Sets the most bytes that a peer may send before it is verified, at least 1024. A handshake
-    /// with more fails, which limits the memory that unverified peers use. Long certificate chains
-    /// or post-quantum signatures of clients may need more than the default. Default: 32 KiB of a
-    /// client, 128 KiB of a server.
+    /// with more fails, with an alert, which limits the memory that unverified peers use. Long
+    /// certificate chains or post-quantum signatures of clients may need more than the default.
+    /// Default: 32 KiB of a client, 128 KiB of a server.
     #[doc(alias = "qio_tls_creds_builder_set_max_handshake_size")]
     #[must_use]
     pub fn max_handshake_size(mut self, bytes: usize) -> Self {
