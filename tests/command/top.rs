@@ -1,9 +1,12 @@
 //! `qio top`.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixListener,
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        net::UnixListener,
+    },
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -14,6 +17,7 @@ use nix::sys::signal::Signal;
 use crate::{
     accept,
     process::{Running, qio, relay},
+    skip::skip,
     tcp_server,
 };
 
@@ -90,6 +94,38 @@ fn a_running_process_is_listed_and_shown_by_its_id() {
     drop((input, stream));
     running.until("");
     running.success();
+}
+
+#[test]
+fn a_program_with_privileges_ignores_the_variable() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("only root gives files away");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = nix::sys::statvfs::statvfs(folder.path()).expect("mounted");
+    let ignored = nix::sys::statvfs::FsFlags::ST_NOSUID;
+    assert!(
+        !flags.flags().contains(ignored),
+        "TMPDIR is mounted with nosuid"
+    );
+    // Any user may listen in it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("shared");
+    let program = folder.path().join("qio");
+    fs::copy(qio(), &program).expect("copied");
+    chown(&program, Some(65534), None).expect("given away");
+    for (mode, listens) in [(0o755, true), (0o4755, false)] {
+        fs::set_permissions(&program, Permissions::from_mode(mode)).expect("changed");
+        let path = folder.path().join(format!("{mode:o}"));
+        let (listener, address) = tcp_server();
+        let variable = format!("listen={}", path.display());
+        let (_running, _input) = Running::with_input(
+            Command::new(&program)
+                .args(["relay", &address, "-"])
+                .env("QIO_MONITOR", variable),
+        );
+        let _stream = accept(&listener);
+        assert_eq!(path.exists(), listens, "{mode:o}");
+    }
 }
 
 #[test]
