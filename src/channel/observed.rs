@@ -11,24 +11,14 @@ use super::{
 use crate::{
     coroutine,
     hub::Direction,
-    observe::{self, ChannelStats, Gauges},
+    observe::{self, ChannelStats},
     sys::socket,
 };
 
 /// The counters of a channel, which is listed from now on.
 #[cold]
 pub(crate) fn stats(channel: &Channel) -> &Arc<ChannelStats> {
-    let waiters = &channel.imp().waiters;
-    let gauges = || {
-        let waiters: Arc<dyn Gauges> = waiters.clone();
-        Arc::downgrade(&waiters)
-    };
-    let stats = waiters.stats.listed(
-        channel.type_().name(),
-        gauges,
-        || channel.imp().name().map(Into::into),
-        || channel.label(),
-    );
+    let stats = channel.imp().waiters.observed(channel.type_().name());
     if let Some(below) = channel.below() {
         stats.set_below(self::stats(below));
     }

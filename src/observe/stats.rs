@@ -109,13 +109,13 @@ impl Slot {
         &self,
         class: &'static str,
         gauges: impl FnOnce() -> Weak<dyn Gauges>,
-        name: impl FnOnce() -> Option<String>,
-        label: impl FnOnce() -> String,
+        name_and_label: impl FnOnce() -> (Option<String>, String),
     ) -> &Arc<ChannelStats> {
         let stats = self.0.get_or_init(|| {
+            let (name, label) = name_and_label();
             let texts = Texts {
-                name: name(),
-                label: label(),
+                name,
+                label,
                 last_error: None,
             };
             Arc::new(ChannelStats::new(class, gauges(), texts))

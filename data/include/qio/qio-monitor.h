@@ -121,8 +121,8 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
 /**
  * QIOMonitorItem:opened:
  *
- * When the channel was created, or first used while the process was observed: in microseconds, as
- * [func@GLib.get_real_time].
+ * When the channel was created, or first listed if it existed before the first monitor: in
+ * microseconds, as [func@GLib.get_real_time].
  *
  * Since: 0.1
  */
@@ -224,8 +224,9 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
  *
  * While a monitor exists the process is observed: calls of channels are counted. Otherwise nothing
  * is counted, and reads and writes are as fast as without this class. A channel is listed from its
- * creation on, or, if it was created before the first monitor, from its next call on; until it is
- * finalized. With `QIO_MONITOR=1` in its environment a process is observed from the beginning, and
+ * creation on until it is finalized, also if it existed before the monitor; of calls before that
+ * nothing is known, and of a layered channel its lower channel and its state are known after its
+ * next call. With `QIO_MONITOR=1` in its environment a process is observed from the beginning, and
  * logs warnings.
  *
  * The list belongs to the thread that creates the monitor. A timer updates it in the thread-default
@@ -235,8 +236,8 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
  *
  * Nothing is visible to other processes, unless [func@Qio.Monitor.listen] is called.
  *
- * Implements [iface@Gio.ListModel] of [class@Qio.MonitorItem], from the oldest channel to the
- * newest.
+ * Implements [iface@Gio.ListModel] of [class@Qio.MonitorItem]: those that existed before, then from
+ * the oldest channel to the newest.
  *
  * Since: 0.1
  */
