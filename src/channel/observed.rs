@@ -140,6 +140,26 @@ fn unread(channel: &Channel) -> usize {
     }
 }
 
+/// A future has polled the channel, and made no call.
+#[inline]
+pub(super) fn polled(channel: &Channel) {
+    if observe::is_observed() {
+        stats(channel).attempted();
+    }
+}
+
+/// The counters and the number of calls before that of an fd handler.
+#[inline]
+pub(super) fn before_handler(channel: &Channel) -> Option<(&Arc<ChannelStats>, [u64; 2])> {
+    match observe::is_observed() {
+        true => {
+            let stats = stats(channel);
+            Some((stats, stats.calls()))
+        }
+        false => None,
+    }
+}
+
 /// Counts bytes that were moved without a virtual function.
 #[inline]
 pub(super) fn moved(channel: &Channel, side: Direction, count: usize) {

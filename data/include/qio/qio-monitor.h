@@ -32,13 +32,15 @@ GType qio_monitor_state_get_type (void);
  * QIOMonitorWarning:
  * @QIO_MONITOR_WARNING_BLOCKED_LOOP: a call has blocked a thread that runs a main context for
  * longer than [property@Qio.Monitor:blocked-threshold]
- * @QIO_MONITOR_WARNING_UNREAD_WATCH: a watch for input fires more than 1,000 times a second, and
- * the channel is not read
- * @QIO_MONITOR_WARNING_UNWRITTEN_WATCH: a watch for output fires more than 1,000 times a second,
- * and the channel is not written
+ * @QIO_MONITOR_WARNING_UNREAD_WATCH: a watch or an fd handler for input fires more than 1,000 times
+ * a second, and the channel is not read
+ * @QIO_MONITOR_WARNING_UNWRITTEN_WATCH: a watch or an fd handler for output fires more than 1,000
+ * times a second, and the channel is not written
  * @QIO_MONITOR_WARNING_PENDING_OUTPUT: pending output has not made progress for a second
  * @QIO_MONITOR_WARNING_CLOSED_UNREAD: a channel was closed with input that was not read
  * @QIO_MONITOR_WARNING_SLOW_HANDSHAKE: a handshake takes longer than 10 seconds
+ * @QIO_MONITOR_WARNING_BUSY_LOOP: a thread calls or polls a channel 10,000 times within a second
+ * without waiting, and nothing is read or written: by that channel, or by any other in that thread
  *
  * What is wrong with a channel, or with its use.
  *
@@ -50,7 +52,8 @@ typedef enum {
   QIO_MONITOR_WARNING_UNWRITTEN_WATCH = 2,
   QIO_MONITOR_WARNING_PENDING_OUTPUT = 3,
   QIO_MONITOR_WARNING_CLOSED_UNREAD = 4,
-  QIO_MONITOR_WARNING_SLOW_HANDSHAKE = 5
+  QIO_MONITOR_WARNING_SLOW_HANDSHAKE = 5,
+  QIO_MONITOR_WARNING_BUSY_LOOP = 6
 } QIOMonitorWarning;
 
 #define QIO_TYPE_MONITOR_WARNING (qio_monitor_warning_get_type ())
