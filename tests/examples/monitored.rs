@@ -27,14 +27,22 @@ impl Monitored {
         ]
     }
 
-    /// Waits until `qio top PID` shows a channel of each class, for the program that listens.
+    /// Waits until `qio top --json PID` shows a channel of each class.
     #[track_caller]
     pub(crate) fn shows(&self, classes: &[&str]) {
+        let texts: Vec<_> = classes
+            .iter()
+            .map(|class| format!("\"class\":\"{class}\""))
+            .collect();
+        self.wait_for(&["--json"], &texts);
+    }
+
+    /// Waits until `qio top PID` shows some texts, for the program that listens.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, options: &[&str], texts: &[String]) {
         let (deadline, mut shown) = (Instant::now() + TIMEOUT, String::new());
-        let is_shown =
-            |class: &&str, shown: &str| shown.contains(&format!("\"class\":\"{class}\""));
-        while !classes.iter().all(|class| is_shown(class, &shown)) {
-            assert!(Instant::now() < deadline, "{classes:?} are not in {shown}");
+        while !texts.iter().all(|text| shown.contains(text)) {
+            assert!(Instant::now() < deadline, "{texts:?} are not in {shown}");
             // Between two attempts.
             thread::sleep(Duration::from_millis(20));
             let sockets = fs::read_dir(self.0.path().join("qio-monitor"));
@@ -42,7 +50,8 @@ impl Monitored {
                 continue;
             };
             let output = Command::new(env!("CARGO_BIN_EXE_qio"))
-                .args(["top", "--once", "--json"])
+                .args(["top", "--once"])
+                .args(options)
                 .arg(socket.expect("readable").file_name())
                 .env("XDG_RUNTIME_DIR", self.0.path())
                 .output()

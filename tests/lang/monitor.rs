@@ -81,3 +81,17 @@ fn qio_top_shows_the_channels_of_the_example_in_vala() {
     needs!("valac", "gobject-introspection");
     is_shown(compile_vala("examples/vala/echo.vala", &[]).command());
 }
+
+#[test]
+fn qio_top_shows_the_warnings_of_a_program_in_python() {
+    needs!("python3-gi", "gobject-introspection");
+    let (_running, monitored) = start(python("tests/lang/inspected.py"));
+    let warning = |name, message| format!("warning: QIOChannelSocket \"{name}\": {message}");
+    let warnings = [
+        warning("blocks the loop", "a read has blocked a thread"),
+        warning("closed unread", "it was closed with 10 bytes of input"),
+        warning("busy loop", "it was called or polled 10000 times"),
+        warning("fired in vain", "its watch has fired 1000 times"),
+    ];
+    monitored.wait_for(&[], &warnings);
+}
