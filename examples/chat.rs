@@ -1,4 +1,4 @@
-//! A chat over TLS, whose clients reconnect: `chat server|client tcp:HOST:PORT CERTIFICATES`.
+//! A chat over TLS that reconnects: `[QIO_MONITOR=listen] chat server|client tcp:HOST:PORT CERTS`.
 use qio::{prelude::*, *};
 use std::{cell::RefCell, env, io};
 type Clients = RefCell<Vec<ChannelTls>>;

@@ -2,6 +2,8 @@
 //! `flate2` over `std::io::Read`, in a coroutine, while a timer keeps ticking.
 //!
 //! `cargo run --release --example coroutine`
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{
     cell::Cell,
@@ -41,17 +43,18 @@ fn run() -> io::Result<()> {
     });
 
     // Both are written as if they blocked; neither holds up the other, or the timer.
+    let (reader, writer) = (here.clone(), there.clone());
     let sender = coroutine::spawn(move || -> io::Result<()> {
-        let mut packer = GzEncoder::new(there.blocking_io(), Compression::fast());
+        let mut packer = GzEncoder::new(writer.blocking_io(), Compression::fast());
         for number in 0..LINES {
             writeln!(packer, "line {number} of a long text that is packed")?;
         }
         packer.finish()?;
-        there.shutdown(qio::Shutdown::Write)
+        writer.shutdown(qio::Shutdown::Write)
     });
     let receiver = coroutine::spawn(move || -> io::Result<usize> {
         let mut text = String::new();
-        GzDecoder::new(here.blocking_io()).read_to_string(&mut text)?;
+        GzDecoder::new(reader.blocking_io()).read_to_string(&mut text)?;
         Ok(text.lines().count())
     });
 
@@ -67,5 +70,6 @@ fn run() -> io::Result<()> {
     }
     let ticks = ticks.get();
     println!("coroutine: ok, {lines} lines unpacked from a socket, {ticks} ticks meanwhile");
-    Ok(())
+    here.close()?;
+    there.close()
 }

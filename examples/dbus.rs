@@ -5,6 +5,8 @@
 //!   and over TLS.
 //! - `… serve PATH` accepts peers on a unix socket, without a message bus between them.
 //! - `… bus PATH` calls itself through the message bus on that socket.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{
     env,

@@ -5,6 +5,8 @@
 //! waits for it to come back, and then stays connected until all have done so. The number is cut
 //! down to what the limit of open files allows. With `--threads` the server has that many threads
 //! of its own, 0 for one per processor.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{
     env, io,

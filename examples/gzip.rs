@@ -5,6 +5,8 @@
 //! Each write ends with a flush of the compressor, so that the peer can read all of it. The end of
 //! the data is marked: `shutdown` and `close` send gzip's trailer with the checksum, and a stream
 //! without it is an error of the reader.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{
     io::{self, Write as _},

@@ -8,6 +8,8 @@
 //! `cargo run --example http -- get [--http1] CA HOST:PORT PATH…` sends all requests over one
 //! connection, with HTTP/2 all at once. `put` in place of `get` sends 4 MiB to each path, and
 //! compares them with the answer.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{convert::Infallible, env, error::Error, pin::Pin, process::ExitCode, time::Duration};
 

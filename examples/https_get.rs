@@ -3,6 +3,8 @@
 //! `cargo run --example https_get -- HOST[:PORT] [PATH]` prints what the server answers. The
 //! certificate of the server is verified against what the system trusts, or against the authorities
 //! in the PEM file that the environment variable `CA_FILE` names.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 
 use std::{
     env,

@@ -8,6 +8,8 @@
 //!
 //! The browser opens `http://127.0.0.1:6080/`, or `https://` with a certificate and its key, in
 //! files. Any client of that address sees the screen, unless the VNC server has a password.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 use qio::{prelude::*, *};
 use std::path::{Component, Path, PathBuf};
 use std::{convert::Infallible, error::Error, ffi::OsStr, os::unix::ffi::OsStrExt};

@@ -7,6 +7,8 @@
 //!
 //! The browser opens `http://127.0.0.1:8080/`, or `https://` with a certificate and its key, in
 //! files. What follows a `?` is the topic: the pages of one topic see each other's messages.
+//!
+//! With `QIO_MONITOR=listen` in its environment, `qio top` shows its channels.
 use qio::{prelude::*, *};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};

@@ -19,6 +19,10 @@ mod coverage;
 mod documents;
 #[path = "lang/inspector.rs"]
 mod inspector;
+#[path = "lang/monitor.rs"]
+mod monitor;
+#[path = "examples/monitored.rs"]
+mod monitored;
 #[path = "lang/run.rs"]
 mod run;
 #[path = "lang/running.rs"]

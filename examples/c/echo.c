@@ -4,7 +4,8 @@
  *   ./echo [PORT]
  *
  * Each client is served by a coroutine, which reads and writes in blocking style: where it would block, it is
- * suspended and the main loop runs the others. */
+ * suspended and the main loop runs the others.
+ * With QIO_MONITOR=listen in its environment, qio top shows its channels. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* An HTTP server of libsoup over channels: plain, or with TLS of channels.
  *
  *   cc -o soup soup.c $(pkg-config --cflags --libs qio-1.0 libsoup-3.0)
- *   ./soup [CERTIFICATE KEY] */
+ *   ./soup [CERTIFICATE KEY]
+ *
+ * With QIO_MONITOR=listen in its environment, qio top shows its channels. */
 #include <libsoup/soup.h>
 #include <qio/qio.h>
 

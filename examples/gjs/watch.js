@@ -1,6 +1,8 @@
 // Shows what a TCP server sends, with a watch on the main loop, until it has no more.
 //
 //   gjs -m examples/gjs/watch.js HOST:PORT
+//
+// With QIO_MONITOR=listen in its environment, qio top shows its channels.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';

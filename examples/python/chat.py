@@ -1,4 +1,4 @@
-"""A chat over TLS, whose clients reconnect: `chat.py server|client tcp:HOST:PORT CERTIFICATES`."""
+"""A chat over TLS that reconnects: `[QIO_MONITOR=listen] chat.py server|client tcp:HOST:PORT CERTS`."""
 import contextlib
 import os
 import sys

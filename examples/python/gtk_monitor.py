@@ -3,6 +3,7 @@
     python3 examples/python/gtk_monitor.py HOST:PORT
 
 The socket is read by a watch on GTK's own main loop: no thread, and no call that blocks.
+With QIO_MONITOR=listen in its environment, qio top shows its channels.
 """
 
 import collections

@@ -1,6 +1,8 @@
 """Shows what a TCP server sends, with a watch on the main loop, until it has no more.
 
     python3 examples/python/watch.py HOST:PORT
+
+With QIO_MONITOR=listen in its environment, qio top shows its channels.
 """
 
 import sys

@@ -4,6 +4,7 @@
 //   ./echo [PORT]
 //
 // Each client is served by an asynchronous method, which yields to the others wherever it waits.
+// With QIO_MONITOR=listen in its environment, qio top shows its channels.
 
 async void serve (Qio.ChannelSocket client) {
     try {

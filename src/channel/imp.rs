@@ -25,7 +25,7 @@ use crate::{
     sync::{ForkMutex, Maker},
     sys::StreamSocket,
     types::Feature,
-    watch::Waiters,
+    watch::{Waiters, list_live},
 };
 
 /// The state of the base class. No lock is held while a virtual function runs.
@@ -33,9 +33,6 @@ use crate::{
 pub struct Channel {
     /// Set once: all further operations fail.
     closed: AtomicBool,
-    name: ForkMutex<Option<glib::GString>>,
-    /// The label in messages, for a channel without a name.
-    description: OnceLock<Box<str>>,
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
     nonblocking: AtomicBool,
@@ -68,7 +65,7 @@ impl ObjectSubclass for Channel {
 
     fn class_init(class: &mut Self::Class) {
         fill_defaults(class);
-        observe::set_up();
+        observe::set_up(list_live);
         #[cfg(feature = "capi")]
         prepare_tasks();
     }
@@ -77,6 +74,8 @@ impl ObjectSubclass for Channel {
 impl ObjectImpl for Channel {
     fn constructed(&self) {
         self.parent_constructed();
+        // In this order: the first monitor lists what was there before.
+        self.waiters.enter_live(self.obj().type_());
         if observe::is_observed() {
             observed::stats(&self.obj());
         }
@@ -138,29 +137,19 @@ impl ObjectImpl for Channel {
 
 impl Channel {
     pub(super) fn name(&self) -> Option<glib::GString> {
-        self.name.lock().clone()
+        self.waiters.texts.name()
     }
 
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
-        let changed = {
-            let mut current = self.name.lock();
-            let changed = *current != name;
-            *current = name;
-            changed
-        };
-        if changed {
+        if self.waiters.texts.set_name(name) {
             observed::texts_changed(&self.obj());
             self.obj().notify("name");
         }
     }
 
-    pub(super) fn description(&self) -> Option<&str> {
-        self.description.get().map(AsRef::as_ref)
-    }
-
     /// Sets the label in messages for a channel without a name. The first one stays.
     pub(crate) fn set_description(&self, description: String) {
-        self.description.get_or_init(|| description.into());
+        self.waiters.texts.set_description(description);
         observed::texts_changed(&self.obj());
     }
 

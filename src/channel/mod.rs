@@ -110,14 +110,7 @@ static_assertions::assert_impl_all!(Channel: Send, Sync);
 impl Channel {
     /// The label of this channel in messages: its class, and its name if it has one.
     pub(crate) fn label(&self) -> String {
-        let class = self.type_().name();
-        match self.imp().name() {
-            Some(name) => format!("{class} \"{name}\""),
-            None => match self.imp().description() {
-                Some(description) => description.to_owned(),
-                None => class.to_owned(),
-            },
-        }
+        self.imp().waiters.texts.label(self.type_().name())
     }
 
     /// Calls `f` with the data that a watch of this channel needs.

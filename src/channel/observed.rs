@@ -11,24 +11,14 @@ use super::{
 use crate::{
     coroutine,
     hub::Direction,
-    observe::{self, ChannelStats, Gauges},
+    observe::{self, ChannelStats},
     sys::socket,
 };
 
 /// The counters of a channel, which is listed from now on.
 #[cold]
 pub(crate) fn stats(channel: &Channel) -> &Arc<ChannelStats> {
-    let waiters = &channel.imp().waiters;
-    let gauges = || {
-        let waiters: Arc<dyn Gauges> = waiters.clone();
-        Arc::downgrade(&waiters)
-    };
-    let stats = waiters.stats.listed(
-        channel.type_().name(),
-        gauges,
-        || channel.imp().name().map(Into::into),
-        || channel.label(),
-    );
+    let stats = channel.imp().waiters.observed(channel.type_().name());
     if let Some(below) = channel.below() {
         stats.set_below(self::stats(below));
     }
@@ -147,6 +137,26 @@ fn unread(channel: &Channel) -> usize {
             .get()
             .map_or(0, |fd| socket::unread(fd.as_fd()).unwrap_or(0)),
         Some(PollFd::Disk(_)) | None => 0,
+    }
+}
+
+/// A future has polled the channel, and made no call.
+#[inline]
+pub(super) fn polled(channel: &Channel) {
+    if observe::is_observed() {
+        stats(channel).attempted();
+    }
+}
+
+/// The counters and the number of calls before that of an fd handler.
+#[inline]
+pub(super) fn before_handler(channel: &Channel) -> Option<(&Arc<ChannelStats>, [u64; 2])> {
+    match observe::is_observed() {
+        true => {
+            let stats = stats(channel);
+            Some((stats, stats.calls()))
+        }
+        false => None,
     }
 }
 

@@ -24,6 +24,7 @@ use self::watch_wait::WatchWait;
 use super::{
     Channel,
     class::{IoFlags, Transferred, VFuncs},
+    observed,
 };
 use crate::{
     error::{not_supported, would_block},
@@ -186,7 +187,12 @@ impl PollIo {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return self.finish(Err(e)),
                         Poll::Pending if self::epoch(channel) != epoch => {}
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            if !layer && !has_event {
+                                observed::polled(channel);
+                            }
+                            return Poll::Pending;
+                        }
                     }
                     again = true;
                 }

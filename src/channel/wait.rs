@@ -66,6 +66,7 @@ pub(super) async fn future(channel: &Channel, condition: IOCondition) -> io::Res
     poll_fn(move |cx| {
         // A channel that is always ready must not starve other tasks.
         ready!(hub::poll_budget(cx));
+        observed::polled(channel);
         for (condition, attempt) in &mut sides {
             if !condition.is_empty()
                 && let Poll::Ready(result) = attempt.poll_level(channel, *condition, cx)

@@ -7,10 +7,11 @@
 //! | [`MonitorWarning`](crate::MonitorWarning) | what to do |
 //! | --- | --- |
 //! | `BlockedLoop`: a call has blocked a thread that runs a main context for more than 5 ms | use a future, a watch or a coroutine; or a thread |
-//! | `UnreadWatch`, `UnwrittenWatch`: a watch fires 1,000 times a second | read until would-block, or remove the watch |
+//! | `UnreadWatch`, `UnwrittenWatch`: a watch or an fd handler fires 1,000 times a second | read until would-block, or remove it |
 //! | `PendingOutput`: no progress for a second | the peer does not read: set a timeout |
 //! | `ClosedUnread`: closed with input that was not read | read to the end before: TCP resets the connection |
 //! | `SlowHandshake`: longer than 10 seconds | set a timeout |
+//! | `BusyLoop`: called or polled 10,000 times a second, and nothing was moved | wait by a future or a watch; stop at end-of-file and after an error |
 //!
 //! A call counts as blocked if its thread has waited in it, or has used the processor for that
 //! long; a thread that was preempted is no reason for a warning.

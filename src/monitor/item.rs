@@ -51,7 +51,7 @@ const NUMBERS: [Number; 13] = [
     ),
     (
         "opened",
-        "When it was created or first used, of g_get_real_time()",
+        "When it was created or first listed, of g_get_real_time()",
         |it| it.opened.unsigned_abs(),
     ),
     (
@@ -177,8 +177,8 @@ numbers! {
     pushed_back => |it| it.pushed_back;
     /// Returns the number of calls that have blocked a thread that runs a main context.
     slow_calls => |it| it.slow_calls;
-    /// Returns when the channel was created, or first used while the process was observed: in
-    /// microseconds, as [`glib::real_time`].
+    /// Returns when the channel was created, or first listed if it existed before the first
+    /// monitor: in microseconds, as [`glib::real_time`].
     opened => |it| it.opened.unsigned_abs();
     /// Returns when a read or a write was last made, in microseconds, as [`glib::real_time`].
     last_activity => |it| it.last_activity.unsigned_abs();

@@ -152,8 +152,9 @@ glib::wrapper! {
     ///
     /// While a monitor exists the process is observed: calls of channels are counted, which takes
     /// about a microsecond per call. Otherwise nothing is counted, and reads and writes are as fast
-    /// as without this class. A channel is listed from its creation on, or, if it was created
-    /// before the first monitor, from its next call on; until it is finalized. With `QIO_MONITOR=1`
+    /// as without this class. A channel is listed from its creation on until it is finalized, also
+    /// if it existed before the monitor; of calls before that nothing is known, and of a layered
+    /// channel its lower channel and its state are known after its next call. With `QIO_MONITOR=1`
     /// in its environment a process is observed from the beginning, and logs warnings.
     ///
     /// The list belongs to the thread that creates the monitor. A timer updates it in the
@@ -163,7 +164,8 @@ glib::wrapper! {
     ///
     /// Nothing is visible to other processes, unless [`listen`](Self::listen) is called.
     ///
-    /// Implements [`gio::ListModel`] of [`MonitorItem`], from the oldest channel to the newest.
+    /// Implements [`gio::ListModel`] of [`MonitorItem`]: those that existed before, then from the
+    /// oldest channel to the newest.
     ///
     /// # Properties
     ///

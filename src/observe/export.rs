@@ -66,11 +66,27 @@ static EXPORT: ProcessMutex<Export> = ProcessMutex::new(
 
 /// Observes the process from now on, and logs warnings.
 pub(crate) fn watch() -> io::Result<()> {
-    start(&mut EXPORT.lock())
+    // Before the lock: a thread locks one such mutex at a time.
+    let mut observer = Some(Observer::new(DEFAULT_THRESHOLD));
+    let mut export = EXPORT.lock();
+    if export.observer.is_none() {
+        export.observer = observer.take();
+    }
+    let started = start(&mut export);
+    drop(export);
+    drop(observer);
+    started
 }
 
 /// Also listens on a path, or on one that other programs find, and returns that.
 pub(crate) fn listen(path: Option<&Path>) -> io::Result<PathBuf> {
+    let path = open(path)?;
+    watch()?;
+    Ok(path)
+}
+
+/// Opens the socket, or returns the path of the one that is open.
+fn open(path: Option<&Path>) -> io::Result<PathBuf> {
     let mut export = EXPORT.lock();
     if let Some((_, current)) = &export.server {
         return match path {
@@ -107,7 +123,6 @@ pub(crate) fn listen(path: Option<&Path>) -> io::Result<PathBuf> {
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .map_err(|e| unable(e, &path))?;
     export.server = Some((Arc::new(listener), path.clone()));
-    start(&mut export)?;
     Ok(path)
 }
 
@@ -162,9 +177,6 @@ fn remove_stale(folder: &Path) {
 
 /// Starts the thread, or makes it use the new state.
 fn start(export: &mut Export) -> io::Result<()> {
-    export
-        .observer
-        .get_or_insert_with(|| Observer::new(DEFAULT_THRESHOLD));
     if let (true, Some(wakeup)) = (export.is_running, &export.wakeup) {
         wakeup.wake();
         return Ok(());

@@ -3,10 +3,12 @@
 //!
 //! While it is not, this costs nothing: reads and writes test one word, which also has the number
 //! of channels with pushed-back data, and everything else is out of line. The counters of a channel
-//! are made by its first observed call (`stats`), and listed (`registry`). `blocked` measures calls
-//! that block threads, `warning` has what is wrong, and `sample` looks for it in the counters.
+//! are made when the first observer begins, or when the channel is created after that (`stats`),
+//! and listed (`registry`). `blocked` measures calls that block threads, `busy` counts those that
+//! move nothing, `warning` has what is wrong, and `sample` looks for it in the counters.
 
 mod blocked;
+mod busy;
 pub(crate) mod export;
 mod json;
 mod registry;

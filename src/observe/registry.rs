@@ -4,7 +4,7 @@ use std::{
     env,
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -21,10 +21,14 @@ static CHANNELS: ProcessMutex<Vec<Arc<ChannelStats>>> = ProcessMutex::new(Vec::n
 /// The thresholds of the observers, by their numbers.
 static OBSERVERS: ProcessMutex<Vec<(u64, i64)>> = ProcessMutex::new(Vec::new(), |_| {});
 
-/// The number of the observation, which begins with the first observer.
+/// The number of the observation, which begins with the first observer. Changes while `CHANNELS` is
+/// locked.
 static OBSERVATION: AtomicU32 = AtomicU32::new(0);
 
 static THRESHOLD: AtomicI64 = AtomicI64::new(DEFAULT_THRESHOLD);
+
+/// Lists the channels that exist: set before there are any.
+static LIST_LIVE: OnceLock<fn()> = OnceLock::new();
 
 static HIGHEST_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -41,12 +45,41 @@ pub(super) fn threshold() -> i64 {
 
 /// Lists a channel, unless it is listed.
 pub(super) fn list(stats: &Arc<ChannelStats>) {
-    let observation = OBSERVATION.load(Ordering::Relaxed);
-    if stats.listed_in.load(Ordering::Relaxed) != observation
-        && stats.listed_in.swap(observation, Ordering::AcqRel) != observation
-    {
-        CHANNELS.lock().push(stats.clone());
+    let is_listed = || {
+        let observation = OBSERVATION.load(Ordering::Relaxed);
+        stats.listed_in.load(Ordering::Relaxed) == observation
+    };
+    if is_listed() {
+        return;
     }
+    let mut all = CHANNELS.lock();
+    // Another thread may have listed it, or have begun another observation.
+    if !is_listed() {
+        let observation = OBSERVATION.load(Ordering::Relaxed);
+        stats.listed_in.store(observation, Ordering::Relaxed);
+        all.push(stats.clone());
+    }
+}
+
+/// Begins an observation, with no channel listed.
+fn begin() {
+    let mut all = CHANNELS.lock();
+    OBSERVATION.fetch_add(1, Ordering::Relaxed);
+    let late = std::mem::take(&mut *all);
+    drop(all);
+    // Those that calls have listed after the last observation had ended.
+    drop(late);
+}
+
+/// Ends an observation, unless another one has begun.
+fn end(observation: u32) {
+    let mut all = CHANNELS.lock();
+    let listed = match OBSERVATION.load(Ordering::Relaxed) == observation {
+        true => std::mem::take(&mut *all),
+        false => Vec::new(),
+    };
+    drop(all);
+    drop(listed);
 }
 
 /// The channels that exist.
@@ -65,11 +98,16 @@ impl Observer {
     pub(crate) fn new(threshold: i64) -> Self {
         let this = Self(next_id());
         let mut all = OBSERVERS.lock();
-        if all.is_empty() {
-            OBSERVATION.fetch_add(1, Ordering::AcqRel);
-        }
+        let is_first = all.is_empty();
         all.push((this.0, threshold));
-        update(&all);
+        drop(all);
+        if is_first {
+            begin();
+        }
+        update(&OBSERVERS.lock());
+        if let (true, Some(list_live)) = (is_first, LIST_LIVE.get()) {
+            list_live();
+        }
         this
     }
 
@@ -86,13 +124,10 @@ impl Drop for Observer {
         let mut all = OBSERVERS.lock();
         all.retain(|(id, _)| *id != self.0);
         update(&all);
-        let is_last = all.is_empty();
+        let ended = all.is_empty().then(|| OBSERVATION.load(Ordering::Relaxed));
         drop(all);
-        if is_last {
-            // Counters that a concurrent call lists after this are those of a channel that exists:
-            // the next observation removes them once it does not.
-            let listed = std::mem::take(&mut *CHANNELS.lock());
-            drop(listed);
+        if let Some(observation) = ended {
+            end(observation);
         }
     }
 }
@@ -106,8 +141,10 @@ fn update(observers: &[(u64, i64)]) {
 }
 
 /// Begins to observe if the environment has `QIO_MONITOR`, the first time that this is called.
-pub(crate) fn set_up() {
+/// `list_live` lists the channels that exist, for observers that begin later.
+pub(crate) fn set_up(list_live: fn()) {
     static IS_SET_UP: AtomicBool = AtomicBool::new(false);
+    LIST_LIVE.get_or_init(|| list_live);
     if IS_SET_UP.swap(true, Ordering::AcqRel) || usage::is_privileged() {
         return;
     }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    registry,
+    busy::{self, Attempts, MOST_ATTEMPTS},
+    is_measured, registry,
     warning::{Episodes, WarningKind, warn},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     sync::{ForkMutex, OnceBox},
 };
 
-/// How often a watch may fire within [`WINDOW`] without a call in its direction.
+/// How often a watch or an fd handler may fire within [`WINDOW`] without a call in its direction.
 pub(super) const MOST_FIRES: u32 = 1000;
 
 /// One second, in microseconds.
@@ -48,7 +49,7 @@ pub(crate) struct LayerState {
 pub(super) struct Side {
     pub(super) bytes: AtomicU64,
     pub(super) calls: AtomicU64,
-    /// How often watches have fired since the last call, from `fired_since` on.
+    /// How often watches and fd handlers have fired since the last call, from `fired_since` on.
     fires: AtomicU32,
     fired_since: AtomicI64,
 }
@@ -90,6 +91,7 @@ pub(crate) struct ChannelStats {
     lower_written: AtomicU64,
     /// When the call began that blocks a thread which runs a main context; 0 if none does.
     pub(super) blocked_since: AtomicI64,
+    attempts: Attempts,
     pub(super) episodes: Episodes,
 }
 
@@ -109,13 +111,13 @@ impl Slot {
         &self,
         class: &'static str,
         gauges: impl FnOnce() -> Weak<dyn Gauges>,
-        name: impl FnOnce() -> Option<String>,
-        label: impl FnOnce() -> String,
+        name_and_label: impl FnOnce() -> (Option<String>, String),
     ) -> &Arc<ChannelStats> {
         let stats = self.0.get_or_init(|| {
+            let (name, label) = name_and_label();
             let texts = Texts {
-                name: name(),
-                label: label(),
+                name,
+                label,
                 last_error: None,
             };
             Arc::new(ChannelStats::new(class, gauges(), texts))
@@ -146,6 +148,7 @@ impl ChannelStats {
             pending_since: AtomicI64::default(),
             lower_written: AtomicU64::default(),
             blocked_since: AtomicI64::default(),
+            attempts: Attempts::default(),
             episodes: Episodes::default(),
         }
     }
@@ -170,7 +173,7 @@ impl ChannelStats {
     }
 
     /// Counts a call in one direction: 0 for reading, 1 for writing.
-    pub(crate) fn count(&self, side: usize, result: Result<usize, &io::Error>) {
+    pub(crate) fn count(self: &Arc<Self>, side: usize, result: Result<usize, &io::Error>) {
         let kind = [WarningKind::UnreadWatch, WarningKind::UnwrittenWatch][side];
         let side = &self.sides[side];
         side.calls.fetch_add(1, Relaxed);
@@ -186,10 +189,31 @@ impl ChannelStats {
             }
             Err(e) => self.record_error(e),
         }
+        match result {
+            Ok(1..) => {
+                busy::moved();
+                self.attempts.reset();
+                self.episodes.end(WarningKind::BusyLoop);
+            }
+            // Of calls inside of calls the outermost one counts.
+            _ if is_measured() => {}
+            _ => self.attempted(),
+        }
+    }
+
+    /// A call or a poll has moved nothing.
+    pub(crate) fn attempted(self: &Arc<Self>) {
+        if self.attempts.add() && self.episodes.begin(WarningKind::BusyLoop) {
+            let text = format!(
+                "it was called or polled {MOST_ATTEMPTS} times within a second by a thread that did \
+                 not wait, and nothing was read or written"
+            );
+            warn(self, WarningKind::BusyLoop, &text, 0);
+        }
     }
 
     /// Counts bytes that the kernel has moved.
-    pub(crate) fn count_bytes(&self, side: usize, bytes: usize) {
+    pub(crate) fn count_bytes(self: &Arc<Self>, side: usize, bytes: usize) {
         self.count(side, Ok(bytes));
     }
 
@@ -222,8 +246,14 @@ impl ChannelStats {
         }
     }
 
-    /// A watch has fired, and the callback has returned.
-    pub(crate) fn watch_fired(self: &Arc<Self>, condition: glib::IOCondition, calls: [u64; 2]) {
+    /// A watch or an fd handler (`what`) has fired, and the callback has returned. `calls` were
+    /// made before.
+    pub(crate) fn fired(
+        self: &Arc<Self>,
+        what: &str,
+        condition: glib::IOCondition,
+        calls: [u64; 2],
+    ) {
         let kinds = [
             (glib::IOCondition::IN, WarningKind::UnreadWatch, "read"),
             (
@@ -245,7 +275,7 @@ impl ChannelStats {
                 side.fires.store(0, Relaxed);
             } else if fires > MOST_FIRES && self.episodes.begin(kind) {
                 let text = format!(
-                    "its watch has fired {MOST_FIRES} times within a second and the channel was \
+                    "its {what} has fired {MOST_FIRES} times within a second and the channel was \
                      not {verb}"
                 );
                 warn(self, kind, &text, 0);
@@ -259,7 +289,7 @@ impl ChannelStats {
         warn(self, WarningKind::ClosedUnread, &text, 0);
     }
 
-    /// The number of calls in each direction: see [`watch_fired`](Self::watch_fired).
+    /// The number of calls in each direction: see [`fired`](Self::fired).
     pub(crate) fn calls(&self) -> [u64; 2] {
         [0, 1].map(|side| self.sides[side].calls.load(Relaxed))
     }

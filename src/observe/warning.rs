@@ -21,10 +21,12 @@ pub enum MonitorWarning {
     /// [`blocked_threshold`](crate::Monitor::blocked_threshold).
     #[enum_value(name = "QIO_MONITOR_WARNING_BLOCKED_LOOP", nick = "blocked-loop")]
     BlockedLoop = 0,
-    /// A watch for input fires more than 1,000 times a second, and the channel is not read.
+    /// A watch or an fd handler for input fires more than 1,000 times a second, and the channel is
+    /// not read.
     #[enum_value(name = "QIO_MONITOR_WARNING_UNREAD_WATCH", nick = "unread-watch")]
     UnreadWatch = 1,
-    /// A watch for output fires more than 1,000 times a second, and the channel is not written.
+    /// A watch or an fd handler for output fires more than 1,000 times a second, and the channel is
+    /// not written.
     #[enum_value(name = "QIO_MONITOR_WARNING_UNWRITTEN_WATCH", nick = "unwritten-watch")]
     UnwrittenWatch = 2,
     /// Pending output has not made progress for a second.
@@ -36,6 +38,10 @@ pub enum MonitorWarning {
     /// The handshake of a layered channel takes longer than 10 seconds.
     #[enum_value(name = "QIO_MONITOR_WARNING_SLOW_HANDSHAKE", nick = "slow-handshake")]
     SlowHandshake = 5,
+    /// A thread calls or polls a channel 10,000 times within a second without waiting, and nothing
+    /// is read or written: by that channel, or by any other in that thread.
+    #[enum_value(name = "QIO_MONITOR_WARNING_BUSY_LOOP", nick = "busy-loop")]
+    BusyLoop = 6,
 }
 
 pub(super) use MonitorWarning as WarningKind;
@@ -51,9 +57,13 @@ impl MonitorWarning {
             Self::PendingOutput => "pending-output",
             Self::ClosedUnread => "closed-unread",
             Self::SlowHandshake => "slow-handshake",
+            Self::BusyLoop => "busy-loop",
         }
     }
 }
+
+/// The number of kinds.
+const KINDS: usize = MonitorWarning::BusyLoop as usize + 1;
 
 /// The most warnings that are kept for observers that have not taken them.
 const MOST_KEPT: usize = 256;
@@ -93,14 +103,19 @@ static RECENT: ProcessMutex<Recent> = ProcessMutex::new(
 #[derive(Debug, Default)]
 pub(crate) struct Episodes {
     begun: AtomicU8,
-    last: AtomicI64,
+    /// When each was last reported; 0 if it was not.
+    last: [AtomicI64; KINDS],
 }
 
 impl Episodes {
-    /// Returns whether the warning is to be reported now.
+    /// Returns whether the warning is to be reported now. If the last one of this kind was reported
+    /// too short a time ago, a later call reports it.
     pub(super) fn begin(&self, kind: WarningKind) -> bool {
         let bit = 1 << kind as u8;
-        self.begun.fetch_or(bit, Ordering::Relaxed) & bit == 0
+        self.begun.load(Ordering::Relaxed) & bit == 0
+            && self.is_due(kind)
+            && self.begun.fetch_or(bit, Ordering::Relaxed) & bit == 0
+            && self.may_repeat(kind)
     }
 
     pub(super) fn end(&self, kind: WarningKind) {
@@ -112,12 +127,16 @@ impl Episodes {
 
     /// For an event: returns whether the last one of this kind was long enough ago.
     pub(super) fn may_repeat(&self, kind: WarningKind) -> bool {
-        let now = glib::monotonic_time();
-        if !self.begin(kind) && now - self.last.load(Ordering::Relaxed) < INTERVAL {
-            return false;
+        let is_due = self.is_due(kind);
+        if is_due {
+            self.last[kind as usize].store(glib::monotonic_time(), Ordering::Relaxed);
         }
-        self.last.store(now, Ordering::Relaxed);
-        true
+        is_due
+    }
+
+    fn is_due(&self, kind: WarningKind) -> bool {
+        let last = self.last[kind as usize].load(Ordering::Relaxed);
+        last == 0 || glib::monotonic_time() - last >= INTERVAL
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) use children::{LayerVtable, adopt, adopt_any, either, nval_watch};
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
 pub(crate) use pushback::ReadAhead;
 pub(crate) use source::{WaitFdFn, by_query, layered, on_fds};
-pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn};
+pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn, list_live};
 
 use std::sync::Arc;
 

@@ -4,9 +4,11 @@
 //! the list has the hubs of these contexts, and makes them iterate once more.
 
 mod home;
+mod live;
 mod registrations;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::{
     fmt, io, ptr,
@@ -20,7 +22,8 @@ use std::{
 
 use glib::IOCondition;
 
-use self::home::HomeSlot;
+pub(crate) use self::live::list_live;
+use self::{home::HomeSlot, live::LiveEntry, texts::Texts};
 use super::{
     ALWAYS,
     pushback::{PushbackBuffer, ReadAhead},
@@ -37,13 +40,15 @@ use crate::{
 pub(crate) struct Waiters {
     /// Set before any waiter is woken, and never unset.
     closed: AtomicBool,
+    live: LiveEntry,
     /// How often the waiters were made to poll again. Changes while `waiting` is locked.
     wake_epoch: AtomicUsize,
     waiting: ForkMutex<WaitList>,
     home: HomeSlot,
     /// Data that a dropped future had read and that has not been delivered.
     pub(crate) pushback: PushbackBuffer,
-    /// The counters, once a call was observed.
+    pub(crate) texts: Texts,
+    /// The counters, while the process is observed, or was.
     pub(crate) stats: observe::Slot,
 }
 

@@ -1,19 +1,26 @@
 //! `qio top`.
 
 use std::{
-    fs,
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixListener,
+    fs::{self, Permissions},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        net::{UnixListener, UnixStream},
+    },
+    path::PathBuf,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::{
     accept,
     process::{Running, qio, relay},
+    skip::skip,
     tcp_server,
 };
 
@@ -93,6 +100,38 @@ fn a_running_process_is_listed_and_shown_by_its_id() {
 }
 
 #[test]
+fn a_program_with_privileges_ignores_the_variable() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("only root gives files away");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = nix::sys::statvfs::statvfs(folder.path()).expect("mounted");
+    let ignored = nix::sys::statvfs::FsFlags::ST_NOSUID;
+    assert!(
+        !flags.flags().contains(ignored),
+        "TMPDIR is mounted with nosuid"
+    );
+    // Any user may listen in it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("shared");
+    let program = folder.path().join("qio");
+    fs::copy(qio(), &program).expect("copied");
+    chown(&program, Some(65534), None).expect("given away");
+    for (mode, listens) in [(0o755, true), (0o4755, false)] {
+        fs::set_permissions(&program, Permissions::from_mode(mode)).expect("changed");
+        let path = folder.path().join(format!("{mode:o}"));
+        let (listener, address) = tcp_server();
+        let variable = format!("listen={}", path.display());
+        let (_running, _input) = Running::with_input(
+            Command::new(&program)
+                .args(["relay", &address, "-"])
+                .env("QIO_MONITOR", variable),
+        );
+        let _stream = accept(&listener);
+        assert_eq!(path.exists(), listens, "{mode:o}");
+    }
+}
+
+#[test]
 fn what_a_process_sends_does_not_control_the_terminal() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
@@ -136,4 +175,51 @@ fn a_process_that_has_not_opted_in_is_an_error_with_the_remedy() {
     assert!(error.starts_with("Unable to start /nowhere: "), "{error}");
     // Nothing is left.
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+}
+
+/// Serves one client.
+fn server(serve: impl FnOnce(UnixStream) + Send + 'static) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("bound");
+    thread::spawn(move || serve(listener.accept().expect("a client").0));
+    (folder, path)
+}
+
+#[test]
+fn a_process_that_sends_no_snapshot_is_an_error_in_time() {
+    let (_silent, path) = server(|mut client| drop(client.read(&mut [0])));
+    let silent = Running::new(top().arg(&path));
+    let (_endless, path) = server(|mut client| while client.write_all(&[b'['; 65536]).is_ok() {});
+    let error = Running::new(top().arg(&path)).failure(1);
+    assert!(error.starts_with("Unable to read a snapshot: "), "{error}");
+    let (_many, path) = server(|mut client| {
+        let values = format!("[{}0]\n", "[],".repeat(5_000_000));
+        let _ = client.write_all(values.as_bytes());
+    });
+    let error = Running::new(top().arg(&path)).failure(1);
+    assert_eq!(error, "Unable to read a snapshot: it has too many values");
+    let (_binary, path) = server(|mut client| drop(client.write_all(b"\xff\n")));
+    let error = Running::new(top().arg(&path)).failure(1);
+    assert!(
+        error.starts_with("Unable to read a snapshot: invalid utf-8"),
+        "{error}"
+    );
+    let error = silent.failure(1);
+    assert_eq!(error, "Unable to read a snapshot: Timed out");
+}
+
+#[test]
+fn snapshots_that_are_sent_too_often_are_shown_five_times_a_second() {
+    let (_folder, path) = server(|mut client| {
+        let text = "{\"pid\":7,\"channels\":[],\"warnings\":[]}\n".repeat(1000);
+        while client.write_all(text.as_bytes()).is_ok() {}
+    });
+    let mut running = Running::new(top().arg(&path).stdin(Stdio::null()));
+    running.until("process 7 ");
+    let begun = Instant::now();
+    (0..4).for_each(|_| drop(running.until("process 7 ")));
+    assert!(begun.elapsed() > Duration::from_millis(700));
+    running.signal(Signal::SIGINT);
+    running.success();
 }

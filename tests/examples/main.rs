@@ -1,5 +1,4 @@
-//! The examples `http`, `dbus`, `vnc`, `webchat` and `gzip`, run as a user runs them, with peers
-//! that users have.
+//! The examples in Rust, run as a user runs them, with peers that users have.
 
 #[macro_use]
 #[path = "../qio/common/skip.rs"]
@@ -11,6 +10,8 @@ mod browser;
 mod certs;
 mod dbus;
 mod http;
+mod monitor;
+mod monitored;
 #[path = "../command/process.rs"]
 #[allow(dead_code)] // the tests of the command use the rest
 mod process;

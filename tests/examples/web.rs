@@ -65,6 +65,11 @@ impl Certificates {
         self.0.file(name).display().to_string()
     }
 
+    /// Where they are.
+    pub(crate) fn directory(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
     /// The arguments of the examples.
     pub(crate) fn files(&self) -> [String; 2] {
         ["server-cert.pem", "server-key.pem"].map(|name| self.file(name))

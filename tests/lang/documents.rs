@@ -132,21 +132,10 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
     );
     // Of its plot: nothing else has it.
     const BLUE: [u8; 3] = [51, 102, 204];
-    python_has(
-        "import gi; gi.require_version('Gtk', '4.0')",
-        "gir1.2-gtk-4.0",
-    );
     python_has("import gi; gi.require_foreign('cairo')", "python3-gi-cairo");
     let screen = Screen::start();
     let (listener, address) = listen();
-    let mut program = python("examples/python/gtk_monitor.py")
-        .arg(&address)
-        .env("DISPLAY", screen.display())
-        .env("GDK_BACKEND", "x11")
-        .env("GSK_RENDERER", "cairo")
-        .env("GSETTINGS_BACKEND", "memory")
-        .env("GTK_A11Y", "none")
-        .start();
+    let mut program = gtk_monitor(&screen).arg(&address).start();
     let mut peer = program.accept(&listener);
     screen.wait_until("the window is there", |shot| {
         shot.count(BLUE) == 0 && shot.colors() > 1
@@ -157,6 +146,20 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
     assert_eq!(program.line_after("monitor: "), "100.0 kB received");
     screen.shot().save(&folder().join("gtk_monitor.ppm"));
     program.stop();
+}
+
+/// The example on a screen.
+pub(crate) fn gtk_monitor(screen: &Screen) -> Program {
+    python_has(
+        "import gi; gi.require_version('Gtk', '4.0')",
+        "gir1.2-gtk-4.0",
+    );
+    python("examples/python/gtk_monitor.py")
+        .env("DISPLAY", screen.display())
+        .env("GDK_BACKEND", "x11")
+        .env("GSK_RENDERER", "cairo")
+        .env("GSETTINGS_BACKEND", "memory")
+        .env("GTK_A11Y", "none")
 }
 
 #[test]

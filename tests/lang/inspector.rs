@@ -54,6 +54,7 @@ fn the_inspector_shows_the_channels_of_a_program_in_python() {
     let program = in_root("tests/lang/inspected.py").display().to_string();
     let mut running = inspector(&screen, &["--", &program]);
     running.line_after("inspected: running");
+    running.line_after("warnings: qio_inspector+view+Window");
     check_plot(&screen, "inspector.ppm");
     running.stop();
 }
@@ -89,6 +90,7 @@ fn gtk_inspector_has_a_page_with_the_channels() {
     let program = in_root("tests/lang/inspected.py").display().to_string();
     let mut running = inspector(&screen, &["--", &program, "page"]);
     assert_eq!(running.line_after("page: "), "Channels");
+    running.line_after("warnings: GtkInspectorWindow");
     check_plot(&screen, "inspector_page.ppm");
     running.stop();
 }

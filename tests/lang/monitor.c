@@ -69,6 +69,47 @@ listing (void)
 }
 
 static void
+count_fires (QIOMonitor *monitor, QIOMonitorItem *item, QIOMonitorWarning kind, const char *message,
+             gpointer user_data)
+{
+  check (kind == QIO_MONITOR_WARNING_UNREAD_WATCH && g_str_has_prefix (message, "its fd handler has fired 1000 times"));
+  *(guint *) user_data += 1;
+}
+
+static void
+read_nothing (gpointer opaque)
+{
+}
+
+/* An fd handler that does not read is a warning. The channel existed before the monitor. */
+static void
+handling (void)
+{
+  GError *error = NULL;
+  QIOChannelSocket *here = NULL, *there = NULL;
+  g_autoptr (QIOMonitor) monitor = NULL;
+  g_autoptr (QIOMonitorItem) item = NULL;
+  guint warnings = 0;
+
+  check (qio_channel_socket_new_pair (&here, &there, &error));
+  check_ok (error);
+  qio_channel_set_name (QIO_CHANNEL (there), "there");
+  monitor = qio_monitor_new ();
+  item = item_named (monitor, "there");
+  check (item != NULL);
+  g_signal_connect (monitor, "warning", G_CALLBACK (count_fires), &warnings);
+  qio_monitor_set_interval (monitor, 20);
+  check (qio_channel_write (QIO_CHANNEL (here), "hello", 5, &error) == 5);
+  qio_channel_set_aio_fd_handler (QIO_CHANNEL (there), NULL, read_nothing, NULL, NULL);
+  while (warnings == 0)
+    g_main_context_iteration (NULL, TRUE);
+  check (warnings == 1);
+  qio_channel_set_aio_fd_handler (QIO_CHANNEL (there), NULL, NULL, NULL, NULL);
+  g_object_unref (here);
+  g_object_unref (there);
+}
+
+static void
 listening (void)
 {
   GError *error = NULL;
@@ -102,6 +143,7 @@ int
 main (void)
 {
   listing ();
+  handling ();
   listening ();
   puts ("monitor: ok");
   return 0;

@@ -32,13 +32,15 @@ GType qio_monitor_state_get_type (void);
  * QIOMonitorWarning:
  * @QIO_MONITOR_WARNING_BLOCKED_LOOP: a call has blocked a thread that runs a main context for
  * longer than [property@Qio.Monitor:blocked-threshold]
- * @QIO_MONITOR_WARNING_UNREAD_WATCH: a watch for input fires more than 1,000 times a second, and
- * the channel is not read
- * @QIO_MONITOR_WARNING_UNWRITTEN_WATCH: a watch for output fires more than 1,000 times a second,
- * and the channel is not written
+ * @QIO_MONITOR_WARNING_UNREAD_WATCH: a watch or an fd handler for input fires more than 1,000 times
+ * a second, and the channel is not read
+ * @QIO_MONITOR_WARNING_UNWRITTEN_WATCH: a watch or an fd handler for output fires more than 1,000
+ * times a second, and the channel is not written
  * @QIO_MONITOR_WARNING_PENDING_OUTPUT: pending output has not made progress for a second
  * @QIO_MONITOR_WARNING_CLOSED_UNREAD: a channel was closed with input that was not read
  * @QIO_MONITOR_WARNING_SLOW_HANDSHAKE: a handshake takes longer than 10 seconds
+ * @QIO_MONITOR_WARNING_BUSY_LOOP: a thread calls or polls a channel 10,000 times within a second
+ * without waiting, and nothing is read or written: by that channel, or by any other in that thread
  *
  * What is wrong with a channel, or with its use.
  *
@@ -50,7 +52,8 @@ typedef enum {
   QIO_MONITOR_WARNING_UNWRITTEN_WATCH = 2,
   QIO_MONITOR_WARNING_PENDING_OUTPUT = 3,
   QIO_MONITOR_WARNING_CLOSED_UNREAD = 4,
-  QIO_MONITOR_WARNING_SLOW_HANDSHAKE = 5
+  QIO_MONITOR_WARNING_SLOW_HANDSHAKE = 5,
+  QIO_MONITOR_WARNING_BUSY_LOOP = 6
 } QIOMonitorWarning;
 
 #define QIO_TYPE_MONITOR_WARNING (qio_monitor_warning_get_type ())
@@ -121,8 +124,8 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
 /**
  * QIOMonitorItem:opened:
  *
- * When the channel was created, or first used while the process was observed: in microseconds, as
- * [func@GLib.get_real_time].
+ * When the channel was created, or first listed if it existed before the first monitor: in
+ * microseconds, as [func@GLib.get_real_time].
  *
  * Since: 0.1
  */
@@ -224,8 +227,9 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
  *
  * While a monitor exists the process is observed: calls of channels are counted. Otherwise nothing
  * is counted, and reads and writes are as fast as without this class. A channel is listed from its
- * creation on, or, if it was created before the first monitor, from its next call on; until it is
- * finalized. With `QIO_MONITOR=1` in its environment a process is observed from the beginning, and
+ * creation on until it is finalized, also if it existed before the monitor; of calls before that
+ * nothing is known, and of a layered channel its lower channel and its state are known after its
+ * next call. With `QIO_MONITOR=1` in its environment a process is observed from the beginning, and
  * logs warnings.
  *
  * The list belongs to the thread that creates the monitor. A timer updates it in the thread-default
@@ -235,8 +239,8 @@ G_DECLARE_FINAL_TYPE (QIOMonitorItem, qio_monitor_item, QIO, MONITOR_ITEM, GObje
  *
  * Nothing is visible to other processes, unless [func@Qio.Monitor.listen] is called.
  *
- * Implements [iface@Gio.ListModel] of [class@Qio.MonitorItem], from the oldest channel to the
- * newest.
+ * Implements [iface@Gio.ListModel] of [class@Qio.MonitorItem]: those that existed before, then from
+ * the oldest channel to the newest.
  *
  * Since: 0.1
  */

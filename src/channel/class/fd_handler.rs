@@ -21,6 +21,7 @@ use crate::{
     channel::{
         Channel,
         ffi::{IOHandler, QIOChannel},
+        observed,
         poll_io::PollIo,
         wait,
     },
@@ -143,9 +144,15 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
         if !current.load(Ordering::Acquire) {
             return;
         }
+        let observed = observed::before_handler(channel);
         last.call.make();
         if got.contains(IOCondition::NVAL) {
             return;
+        }
+        if let Some((stats, calls)) = observed
+            && current.load(Ordering::Acquire)
+        {
+            stats.fired("fd handler", got, calls);
         }
     }
 }

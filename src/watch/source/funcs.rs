@@ -276,7 +276,7 @@ pub(super) unsafe extern "C" fn dispatch(
         if let Some((stats, calls)) = observed
             && again != G_SOURCE_REMOVE
         {
-            stats.watch_fired(condition, calls);
+            stats.fired("watch", condition, calls);
         }
         state.dispatching.set(false);
         // A closed descriptor stays closed: firing again would spin.

@@ -1,5 +1,7 @@
 //! `src/monitor/` and `src/observe/`. A process is observed as a whole: each test has its own.
 
+mod busy;
+mod existing;
 mod export;
 mod list;
 mod warnings;

@@ -33,7 +33,7 @@ fn psk(end: TlsEndpoint) -> TlsCreds {
     builder.build().expect("good credentials")
 }
 
-fn tls((here, there): (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
+pub(super) fn tls((here, there): (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
     let client = ChannelTls::new_client(&here, &psk(TlsEndpoint::Client), None);
     let server = ChannelTls::new_server(&there, &psk(TlsEndpoint::Server));
     (client.expect("a client"), server.expect("a server"))

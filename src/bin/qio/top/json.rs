@@ -1,9 +1,13 @@
 //! A reader of JSON (RFC 8259).
 
-use std::{collections::BTreeMap, str::Chars};
+use std::str::Chars;
 
 /// The deepest nesting of arrays and objects.
 const DEEPEST: u32 = 32;
+
+/// The most values: 20 for each of 200,000 channels. Each takes some 100 bytes of memory at most,
+/// however few characters it has.
+const MOST_VALUES: u32 = 4_000_000;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Json {
@@ -12,15 +16,21 @@ pub(super) enum Json {
     Number(f64),
     Text(String),
     Array(Vec<Self>),
-    Object(BTreeMap<String, Self>),
+    /// In the order of the text.
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {
     /// Reads a text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_limited(text, MOST_VALUES)
+    }
+
+    fn parse_limited(text: &str, most_values: u32) -> Result<Self, String> {
         let mut reader = Reader {
             rest: text.chars(),
             depth: 0,
+            values_left: most_values,
         };
         let value = reader.value()?;
         match reader.next_token() {
@@ -32,7 +42,10 @@ impl Json {
     /// A member of an object.
     pub(super) fn get(&self, name: &str) -> &Self {
         match self {
-            Self::Object(members) => members.get(name).unwrap_or(&Self::Null),
+            Self::Object(members) => {
+                let found = members.iter().find(|(it, _)| it == name);
+                found.map_or(&Self::Null, |(_, value)| value)
+            }
             _ => &Self::Null,
         }
     }
@@ -71,6 +84,7 @@ fn unexpected(c: Option<char>) -> String {
 struct Reader<'a> {
     rest: Chars<'a>,
     depth: u32,
+    values_left: u32,
 }
 
 impl Reader<'_> {
@@ -84,6 +98,10 @@ impl Reader<'_> {
     }
 
     fn value_of(&mut self, first: Option<char>) -> Result<Json, String> {
+        self.values_left = match self.values_left.checked_sub(1) {
+            Some(left) => left,
+            None => return Err("Unable to read a snapshot: it has too many values".to_owned()),
+        };
         match first {
             Some('{') => self.nested(Self::object),
             Some('[') => self.nested(Self::array),
@@ -138,14 +156,17 @@ impl Reader<'_> {
             items.push(self.value_of(first)?);
             match self.next_token() {
                 Some(',') => first = self.next_token(),
-                Some(']') => return Ok(Json::Array(items)),
+                Some(']') => {
+                    items.shrink_to_fit();
+                    return Ok(Json::Array(items));
+                }
                 c => return Err(unexpected(c)),
             }
         }
     }
 
     fn object(&mut self) -> Result<Json, String> {
-        let mut members = BTreeMap::new();
+        let mut members = Vec::new();
         let mut first = self.next_token();
         if first == Some('}') {
             return Ok(Json::Object(members));
@@ -156,12 +177,15 @@ impl Reader<'_> {
             }
             let name = self.text()?;
             match self.next_token() {
-                Some(':') => members.insert(name, self.value()?),
+                Some(':') => members.push((name, self.value()?)),
                 c => return Err(unexpected(c)),
             };
             match self.next_token() {
                 Some(',') => first = self.next_token(),
-                Some('}') => return Ok(Json::Object(members)),
+                Some('}') => {
+                    members.shrink_to_fit();
+                    return Ok(Json::Object(members));
+                }
                 c => return Err(unexpected(c)),
             }
         }
@@ -241,6 +265,10 @@ mod tests {
             let error = Json::parse(text).expect_err("malformed");
             assert!(error.starts_with("Unable to read a snapshot: "), "{error}");
         }
+        // The array is a value as well.
+        let error = Json::parse_limited("[1,{},[]]", 3).expect_err("too many");
+        assert_eq!(error, "Unable to read a snapshot: it has too many values");
+        Json::parse_limited("[1,{},[]]", 4).expect("as many as there may be");
         // Half a pair of surrogates is replaced.
         assert_eq!(
             Json::parse("\"\\ud83d\"").expect("valid").text(),

@@ -21,11 +21,14 @@ use crate::{
     text::printable,
 };
 
-/// The most bytes of a snapshot: some 100,000 channels.
+/// The most bytes of a snapshot: some 150,000 channels.
 const MOST: usize = 64 * 1024 * 1024;
 
 /// A snapshot is sent each second.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// The shortest time between two snapshots that are shown, if more are sent.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub(crate) struct TopArgs {
@@ -71,7 +74,10 @@ pub(crate) fn run(args: &TopArgs, stop: &gio::Cancellable) -> Result<(), Failure
 async fn show(args: &TopArgs, target: &mut Target) -> io::Result<()> {
     let channel = ChannelSocket::new();
     let address = gio::UnixSocketAddress::new(target.path());
-    channel.connect_async(&address, None).await.map_err(|e| {
+    let connecting = channel
+        .connect_async(&address, None)
+        .or_timeout(LONGEST_WAIT);
+    connecting.await.map_err(|e| {
         let path = target.path().display();
         let hint = "is it started with QIO_MONITOR=listen?";
         io::Error::other(format!(
@@ -85,12 +91,16 @@ async fn show(args: &TopArgs, target: &mut Target) -> io::Result<()> {
         let line = channel
             .read_line_future(MOST)
             .or_timeout(LONGEST_WAIT)
-            .await?;
+            .await
+            .map_err(|e| {
+                io::Error::other(format!("Unable to read a snapshot: {}", one_line(&e)))
+            })?;
         let Some(line) = line else {
             // The process has exited.
             return Ok(());
         };
-        let text = std::str::from_utf8(&line).map_err(io::Error::other)?;
+        let text = std::str::from_utf8(&line)
+            .map_err(|e| io::Error::other(format!("Unable to read a snapshot: {e}")))?;
         let snapshot = Json::parse(text).map_err(io::Error::other)?;
         let mut out = io::stdout().lock();
         if args.json {
@@ -103,8 +113,10 @@ async fn show(args: &TopArgs, target: &mut Target) -> io::Result<()> {
             writeln!(out, "{clear}{text}")?;
         }
         out.flush()?;
+        drop(out);
         if args.once {
             return Ok(());
         }
+        glib::timeout_future(SHORTEST_WAIT).await;
     }
 }

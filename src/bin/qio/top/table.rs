@@ -1,13 +1,17 @@
 //! The table of a snapshot. Nothing in it controls a terminal.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use super::json::Json;
 use crate::text::printable;
 
-/// The most warnings that are shown, and the width of a label.
+/// The most warnings that are shown, the width of a label, and that of other texts.
 const WARNINGS: usize = 8;
 const LABEL: usize = 34;
+const TEXT: usize = 200;
 
 /// The titles of the columns.
 const HEAD: &str = concat!(
@@ -24,7 +28,8 @@ fn size(bytes: f64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    format!("{value:.0}{}", units[unit])
+    // Not longer than the column, whatever the process has sent.
+    format!("{:.0}{}", value.clamp(0.0, 99_999.0), units[unit])
 }
 
 /// The first characters of a text.
@@ -70,7 +75,7 @@ impl Table {
             .map(|channel| self.row(channel, seconds))
             .collect();
         self.time = time;
-        let ids: Vec<u64> = channels.iter().map(id).collect();
+        let ids: HashSet<u64> = channels.iter().map(id).collect();
         self.bytes.retain(|id, _| ids.contains(id));
         let activity = |row: &Row<'_>| {
             let last = row.channel.get("last-activity").number();
@@ -80,17 +85,22 @@ impl Table {
             let (a, b) = (activity(a), activity(b));
             b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
         });
-        for warning in snapshot.get("warnings").items() {
+        let warnings = snapshot.get("warnings").items();
+        for warning in &warnings[warnings.len().saturating_sub(WARNINGS)..] {
             let (label, message) = (warning.get("label").text(), warning.get("message").text());
-            let warning = format!("{label}: {message}");
-            self.warnings.push(printable(&warning).into_owned());
+            let (label, message) = (cut(label, TEXT), cut(message, TEXT));
+            self.warnings
+                .push(printable(&format!("{label}: {message}")).into_owned());
         }
+        let old = self.warnings.len().saturating_sub(WARNINGS);
+        self.warnings.drain(..old);
         let mut text = String::new();
         let (pid, program) = (snapshot.get("pid").number(), snapshot.get("program").text());
         let _ = writeln!(
             text,
-            "process {pid} {}: {} channels",
-            printable(program),
+            "process {} {}: {} channels",
+            pid as u64,
+            printable(&cut(program, TEXT)),
             rows.len()
         );
         text.push_str(HEAD);
@@ -100,8 +110,7 @@ impl Table {
         if rows.len() > self.rows {
             let _ = writeln!(text, "... and {} more", rows.len() - self.rows);
         }
-        let shown = self.warnings.len().saturating_sub(WARNINGS);
-        for warning in &self.warnings[shown..] {
+        for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
         }
         for line in output {
@@ -128,9 +137,9 @@ fn id(channel: &Json) -> u64 {
 impl Row<'_> {
     fn line(&self) -> String {
         let number = |name: &str| self.channel.get(name).number();
-        let text = |name: &str| printable(self.channel.get(name).text()).into_owned();
-        let below = match number("below") {
-            0.0 => String::new(),
+        let text = |name: &str| printable(&cut(self.channel.get(name).text(), TEXT)).into_owned();
+        let below = match number("below") as u64 {
+            0 => String::new(),
             below => format!(" > {below}"),
         };
         let label = text("label");
@@ -144,7 +153,7 @@ impl Row<'_> {
         };
         format!(
             "{:>5} {:<LABEL$} {:<9} {:>7} {:>7} {:>6} {:>6} {:>6} {:>4} {:>6} {:>6} {:>4}  {}\n",
-            number("id"),
+            id(self.channel),
             label + &below,
             state,
             size(self.rates[0]),
@@ -152,10 +161,10 @@ impl Row<'_> {
             size(number("bytes-read")),
             size(number("bytes-written")),
             size(number("reads") + number("writes")),
-            number("waiters"),
+            size(number("waiters")),
             size(number("pending-output")),
             size(number("pushed-back")),
-            number("slow-calls"),
+            size(number("slow-calls")),
             text("last-error")
         )
     }
@@ -196,5 +205,29 @@ mod tests {
         );
         assert_eq!(lines[4], "warning: a\\u{1b}: b");
         assert_eq!(lines[6], "| out\\u{7}");
+    }
+
+    #[test]
+    fn the_table_is_small_whatever_numbers_and_texts_a_snapshot_has() {
+        let long = "x".repeat(100_000);
+        let channel = format!(
+            r#"{{"id":1e300,"label":"{long}","state":"{long}","below":1e300,"bytes-read":1e999,
+            "reads":1e300,"waiters":-1e300,"slow-calls":1e300,"last-error":"{long}"}}"#
+        );
+        let warning = format!(r#"{{"label":"{long}","message":"{long}"}}"#);
+        let many = |item: &str| vec![item; 20].join(",");
+        let text = format!(
+            r#"{{"pid":1e300,"program":"{long}","time":-1e300,"channels":[{}],"warnings":[{}]}}"#,
+            many(&channel),
+            many(&warning)
+        );
+        let snapshot = Json::parse(&text).expect("valid");
+        let mut table = Table::new(10);
+        for _ in 0..3 {
+            let text = table.add(&snapshot, &[]);
+            assert_eq!(text.lines().count(), 2 + 10 + 1 + 8);
+            let longest = text.lines().map(|line| line.chars().count()).max();
+            assert!(longest < Some(600), "{longest:?}");
+        }
     }
 }
