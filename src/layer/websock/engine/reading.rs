@@ -249,19 +249,21 @@ impl WebsockState {
                 has_ended
                     || self.input.shut
                     || self.has_failed()
-                    || self.input.has_new
+                    || self.input.has_new && !self.input.bytes.is_empty()
                     || self.has_payload()
                     || has_part && self.input.expected == Expected::Data
             }
         }
     }
 
-    /// Whether payload of the current frame, or the end of the current message, is buffered.
+    /// Whether payload of the current frame, or its end or that of the current message, is buffered.
     fn has_payload(&self) -> bool {
         let frames = &self.frames_in;
-        let is_data = |frame: &Frame| !frame.header.opcode.is_control();
+        let has_more = |frame: &Frame| {
+            !frame.header.opcode.is_control() && (frame.left() == 0 || !self.input.bytes.is_empty())
+        };
         frames.message.as_ref().is_some_and(|it| it.has_ended)
             || frames.is_expanding()
-            || frames.frame.as_ref().is_some_and(is_data) && !self.input.bytes.is_empty()
+            || frames.frame.as_ref().is_some_and(has_more)
     }
 }
