@@ -161,7 +161,7 @@ impl ObjectImpl for ChannelWebsock {
         self.parent_constructed();
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        channel.add_features(Feature::SHUTDOWN);
+        channel.set_first_features(Feature::SHUTDOWN);
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
