@@ -231,7 +231,7 @@ impl Channel {
         self.imp().add_features(features);
     }
 
-    /// The same in `constructed`: there is nobody to be notified.
+    /// The same in `constructed`, where no handler is connected that would be notified.
     pub(crate) fn set_first_features(&self, features: Feature) {
         self.imp().set_first_features(features);
     }

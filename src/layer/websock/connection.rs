@@ -142,10 +142,10 @@ impl Connection {
         let mut received = false;
         loop {
             let stepped = step(&mut engine);
-            let wants_read = matches!(stepped, Ok(Progress::WantRead));
+            let needs_input = matches!(stepped, Ok(Progress::WantRead));
             // A read of the descriptor below has met would-block.
-            engine.input.recheck &= !(no_event && wants_read);
-            let reads = wants_read && !no_event;
+            engine.input.recheck &= !(no_event && needs_input);
+            let reads = needs_input && !no_event;
             let answers = engine.has_queued_output() || engine.has_end();
             let leaves = received && engine.has_answer();
             let pong = engine.take_pong();
@@ -159,7 +159,9 @@ impl Connection {
                     // Also after an error: the peer is to get the close frame.
                     self.wire.send_answer::<ChannelWebsock>(channel);
                 }
-                emit_pong(channel, pong.as_deref());
+                if let Some(payload) = pong {
+                    emit_pong(channel, &payload);
+                }
                 match stepped? {
                     Progress::Done(result) => return Ok(result),
                     Progress::WantRead if reads => engine = self.engine(),
@@ -251,8 +253,8 @@ impl Connection {
     }
 }
 
-fn emit_pong(channel: &Channel, payload: Option<&[u8]>) {
-    if let (Some(payload), Some(websock)) = (payload, channel.downcast_ref::<ChannelWebsock>()) {
+fn emit_pong(channel: &Channel, payload: &[u8]) {
+    if let Some(websock) = channel.downcast_ref::<ChannelWebsock>() {
         websock.emit_pong(payload);
     }
 }

@@ -132,12 +132,7 @@ impl ChannelWebsock {
         let is_lenient = self.imp().is_lenient();
         move |connection, channel, flags| {
             let message = connection.incoming(channel, flags, |engine| engine.receive(is_lenient));
-            message.map(|message| {
-                message.map(|(kind, data)| WebsockMessage {
-                    kind,
-                    data: Bytes::from_owned(data),
-                })
-            })
+            message.map(|message| message.map(|(kind, data)| WebsockMessage { kind, data }))
         }
     }
 }

@@ -38,11 +38,11 @@ pub(super) use waiting::{WaitFor, below, poll_fd, state, watch};
 
 use std::{
     fmt,
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     sync::MutexGuard,
 };
 
-use glib::{IOCondition, prelude::*};
+use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use self::{background_flush::BackgroundFlush, tokens::Receiving};
 use super::lower::LowerCloseWaker;
@@ -56,6 +56,10 @@ use crate::{
 
 /// The most buffers of a payload that is sent in place.
 pub(super) const IN_PLACE_BUFFERS: usize = 8;
+
+/// How much is read at once behind a place of an engine: the header of what follows, and little
+/// that has to be copied.
+const BEHIND: usize = 4096;
 
 /// The first bytes of several buffers.
 pub(super) fn first_bytes<'a>(
@@ -90,6 +94,15 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     /// Adds the result of a read of the lower channel: the first bytes of a buffer, none at
     /// end-of-file.
     fn feed(&mut self, buffer: Vec<u8>, count: usize);
+
+    /// Takes bytes behind which the next read is to store, and how many of these at most. What is
+    /// read beyond that is fed.
+    fn take_place(&mut self) -> Option<(Queue, usize)> {
+        None
+    }
+
+    /// Restores it, with so many new bytes at its end. Is called before [`feed`](Self::feed).
+    fn restore_place(&mut self, _place: Queue, _count: usize) {}
 
     /// A read of the lower channel has met would-block.
     fn has_drained(&mut self);
@@ -204,15 +217,37 @@ impl<E: Engine> Wire<E> {
         let Some(token) = Receiving::acquire(self, channel, &mut engine) else {
             return (engine, Err(io::ErrorKind::WouldBlock.into()));
         };
+        // The rest of a packet that is longer than the buffers would be lost.
+        let mut place = match self.lower().imp().is_message_oriented() {
+            true => None,
+            false => engine.take_place(),
+        };
         drop(engine);
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = lower_io::read(self.lower(), &mut buffer);
+        let result = match &mut place {
+            None => lower_io::read(self.lower(), &mut buffer),
+            Some((queue, most)) => {
+                let iov = [queue.extend(*most), &mut buffer[..BEHIND]];
+                let mut iov = iov.map(IoSliceMut::new);
+                lower_io::readv(self.lower(), &mut iov, None, ReadFlags::empty())
+            }
+        };
         let mut engine = self.engine();
+        let mut placed = 0;
+        if let Some((mut queue, most)) = place {
+            placed = most.min(*result.as_ref().unwrap_or(&0));
+            queue.retract(most - placed);
+            engine.restore_place(queue, placed);
+        }
         let result = match result {
+            Ok(count) if placed > 0 && count == placed => {
+                give_buffer(buffer);
+                Ok(())
+            }
             Ok(count) => {
-                engine.feed(buffer, count);
+                engine.feed(buffer, count - placed);
                 Ok(())
             }
             Err(e) => {
