@@ -164,6 +164,10 @@ impl Channel {
         }
     }
 
+    pub(super) fn set_first_features(&self, features: Feature) {
+        self.features.fetch_or(features.bits(), Ordering::AcqRel);
+    }
+
     pub(super) fn is_blocking(&self) -> bool {
         !self.nonblocking.load(Ordering::Acquire)
     }

@@ -22,16 +22,15 @@ use crate::{
 
 /// Reads once from the lower channel.
 pub(crate) fn read(lower: &Channel, buf: &mut [u8]) -> io::Result<usize> {
-    let mut buf = [IoSliceMut::new(buf)];
     recorded(lower, Direction::Read, || {
-        VFuncs::of(lower).try_readv(&mut buf, None, ReadFlags::empty())
+        VFuncs::of(lower).try_read(buf, ReadFlags::empty())
     })
 }
 
 /// Writes once to the lower channel.
 pub(crate) fn write(lower: &Channel, buf: &[u8]) -> io::Result<usize> {
     recorded(lower, Direction::Write, || {
-        VFuncs::of(lower).write(buf).map(Transferred::whole)
+        VFuncs::of(lower).try_write(buf, WriteFlags::empty())
     })
 }
 
@@ -87,14 +86,17 @@ fn recorded<T>(
     side: Direction,
     call: impl FnOnce() -> io::Result<Transferred<T>>,
 ) -> io::Result<T> {
-    let watched = match lower.lower() {
-        Some(_) => None,
-        None => lower
-            .imp()
-            .waiters
-            .registration_known(side, Hub::running(), true),
+    let (waiters, running) = (&lower.imp().waiters, Hub::running());
+    let known;
+    let watched = match (lower.lower(), waiters.home(side, running)) {
+        (Some(_), _) => None,
+        (None, Some(home)) => Some(home),
+        (None, None) => {
+            known = waiters.registration_known(side, running, true);
+            known.as_ref()
+        }
     };
-    let seen = watched.as_ref().map(|it| it.ready_event(side));
+    let seen = watched.map(|it| it.ready_event(side));
     let result = call();
     if let (Some(registration), Some(seen)) = (watched, seen) {
         match &result {

@@ -224,6 +224,11 @@ impl Channel {
         self.imp().add_features(features);
     }
 
+    /// The same in `constructed`, where no handler is connected that would be notified.
+    pub(crate) fn set_first_features(&self, features: Feature) {
+        self.imp().set_first_features(features);
+    }
+
     /// Records the mode of an adopted descriptor.
     pub(crate) fn set_blocking_state(&self, enabled: bool) {
         self.imp().set_blocking_state(enabled);

@@ -146,10 +146,11 @@ impl PollIo {
         let own = VFuncs::of(channel).honors_no_wait();
         let blocking = channel.imp().is_blocking();
         // No descriptor reports what a layered channel has buffered: it is always tried.
-        let layer = channel.lower().is_some();
+        let lower = channel.lower();
+        let layer = lower.is_some();
         let mut again = false;
         loop {
-            let epoch = epoch(channel);
+            let epoch = epoch_over(channel, lower);
             if blocking && !own {
                 // The virtual function would block.
                 let condition = self.side.condition();
@@ -157,7 +158,8 @@ impl PollIo {
                     return Poll::Ready(Err(e));
                 }
             }
-            let seen = self.seen(channel, running, again);
+            let bottom = lower.map_or(channel, Channel::bottom);
+            let seen = self.seen(bottom, running, again);
             // Outside of a hub, and in a nested main loop inside a task, the recorded readiness may
             // be stale, and no re-check would run in time.
             let readiness_may_be_stale = !self.is_waiting() && running.is_null();
@@ -186,7 +188,7 @@ impl PollIo {
                     match self.poll_wait(channel, layer, (running, seen), cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return self.finish(Err(e)),
-                        Poll::Pending if self::epoch(channel) != epoch => {}
+                        Poll::Pending if epoch_over(channel, lower) != epoch => {}
                         Poll::Pending => {
                             if !layer && !has_event {
                                 observed::polled(channel);
@@ -206,14 +208,17 @@ impl PollIo {
     /// attempt (`again`) the registration it waits by belongs to the running hub, or to the hub of
     /// the context.
     #[inline]
-    fn seen(&mut self, channel: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
+    fn seen(&mut self, bottom: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
         let is_known = self.is_of(running) || again && self.registration().is_some();
         if !is_known {
             if self.side == Direction::Write && !self.is_waiting() {
                 return None;
             }
-            let waiters = &channel.bottom().imp().waiters;
-            let known = waiters.registration_known(self.side, running, self.here);
+            let waiters = &bottom.imp().waiters;
+            let known = match waiters.home(self.side, running) {
+                Some(home) => Some(home.clone()),
+                None => waiters.registration_known(self.side, running, self.here),
+            };
             self.use_registration(known);
         }
         let registration = self.registration()?;
@@ -272,11 +277,14 @@ fn is_same(one: Option<&Arc<Registration>>, other: Option<&Arc<Registration>>) -
 /// again. Compared to detect a wake-up before this is entered in any list.
 #[inline]
 fn epoch(channel: &Channel) -> usize {
+    epoch_over(channel, channel.lower())
+}
+
+/// The same of a channel with this lower channel.
+#[inline]
+fn epoch_over(channel: &Channel, lower: Option<&Channel>) -> usize {
     let own = channel.imp().waiters.wake_epoch();
-    match channel.lower() {
-        Some(below) => own.wrapping_add(epoch(below)),
-        None => own,
-    }
+    own.wrapping_add(lower.map_or(0, epoch))
 }
 
 /// The error for would-block of a class that provides no way to wait.

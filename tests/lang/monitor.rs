@@ -1,12 +1,12 @@
 //! The channels of each example, as `qio top` shows them.
 
 use crate::{
-    certificates,
     documents::{gtk_monitor, listen},
     monitored::{Monitored, are_all_examples},
     run::{Program, compile_c, compile_c_with, compile_vala, gjs, python},
     running::Running,
     screen::Screen,
+    tls::certificates,
 };
 
 /// Starts an example, and waits until its sockets are shown.

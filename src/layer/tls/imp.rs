@@ -142,7 +142,7 @@ impl ObjectImpl for ChannelTls {
         self.parent_constructed();
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        channel.add_features(Feature::SHUTDOWN | Feature::READ_PEEK);
+        channel.set_first_features(Feature::SHUTDOWN | Feature::READ_PEEK);
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {

@@ -1,6 +1,6 @@
 //! The class of WebSocket channels.
 
-use std::{future::Future, io};
+use std::{future::Future, io, sync::atomic::AtomicBool};
 
 use glib::{Bytes, IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
@@ -176,6 +176,7 @@ impl ChannelWebsock {
             wire,
             uri,
             keep_alive: ForkMutex::default(),
+            is_open: AtomicBool::new(false),
         });
         this.upcast_ref::<Channel>().set_blocking_state(blocking);
         Ok(this)
@@ -249,10 +250,10 @@ impl ChannelWebsock {
     /// mode while other output is pending; and those of writing.
     #[doc(alias = "qio_channel_websock_ping")]
     pub fn ping(&self, payload: &[u8]) -> io::Result<()> {
-        self.until_done(IOCondition::OUT, |connection, channel, _| {
+        let encoded = self.until_done(IOCondition::OUT, |connection, channel, _| {
             connection.outgoing(channel, |engine| engine.ping(payload))
         })?;
-        self.imp().end_write(!self.may_wait())
+        self.imp().end_write(&encoded, !self.may_wait())
     }
 
     /// Calls `func` with the payload of a pong, in the thread that has read it.

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
-    sync::MutexGuard,
+    sync::{
+        MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,7 @@ use crate::{
     channel::Channel,
     error::would_block,
     hub::Direction,
-    layer::wire::{BackgroundTask, CHUNK, Engine as _, IN_PLACE_BUFFERS, Progress, Wire},
+    layer::wire::{BackgroundTask, CHUNK, Encoded, Engine as _, IN_PLACE_BUFFERS, Progress, Wire},
     sync::ForkMutex,
     types::{ReadFlags, total_len},
 };
@@ -28,7 +31,12 @@ pub(super) struct Connection {
     pub(super) wire: Wire<WebsockState>,
     pub(super) uri: Option<String>,
     pub(super) keep_alive: ForkMutex<Option<BackgroundTask>>,
+    /// The opening handshake is done: calls need not lock the engine for that.
+    pub(super) is_open: AtomicBool,
 }
+
+/// A server sends at least so much payload from the buffers of the caller.
+const IN_PLACE: usize = 4096;
 
 impl Connection {
     pub(super) fn engine(&self) -> MutexGuard<'_, WebsockState> {
@@ -50,8 +58,14 @@ impl Connection {
 
     /// Continues the opening handshake, if it is not done.
     pub(super) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
+        if self.is_open.load(Ordering::Acquire) {
+            return Ok(());
+        }
         match &self.engine().stage {
-            Stage::Open => return Ok(()),
+            Stage::Open => {
+                self.is_open.store(true, Ordering::Release);
+                return Ok(());
+            }
             Stage::Failed(failure) => return Err(failure.again()),
             _ => {}
         }
@@ -123,66 +137,60 @@ impl Connection {
     ) -> io::Result<T> {
         let no_event = self.wire.has_no_event(flags);
         self.do_handshake(channel)?;
+        let mut engine = self.engine();
+        engine.begin_turn();
         let mut received = false;
         loop {
-            let (stepped, answers, leaves, pong) = {
-                let mut engine = self.engine();
-                if !received {
-                    engine.begin_turn();
+            let stepped = step(&mut engine);
+            let needs_input = matches!(stepped, Ok(Progress::WantRead));
+            // A read of the descriptor below has met would-block.
+            engine.input.recheck &= !(no_event && needs_input);
+            let reads = needs_input && !no_event;
+            let answers = engine.has_queued_output() || engine.has_end();
+            let leaves = received && engine.has_answer();
+            let pong = engine.take_pong();
+            if !reads || answers || leaves || pong.is_some() {
+                drop(engine);
+                if leaves || received && self.wire.lower_has_more() {
+                    // The lower channel does not become readable again for what is buffered here.
+                    channel.wake_waiters_for(Direction::Read);
                 }
-                let stepped = step(&mut engine);
-                // A read of the descriptor below has met would-block.
-                engine.input.recheck &= !(no_event && matches!(stepped, Ok(Progress::WantRead)));
-                (
-                    stepped,
-                    engine.has_queued_output() || engine.has_end(),
-                    received && engine.has_answer(),
-                    engine.take_pong(),
-                )
-            };
-            if leaves || received && self.wire.lower_has_more() {
-                // The lower channel does not become readable again for what is buffered here.
-                channel.wake_waiters_for(Direction::Read);
-            }
-            if answers {
-                // Also after an error: the peer is to get the close frame.
-                self.wire.send_answer::<ChannelWebsock>(channel);
-            }
-            if let (Some(payload), Some(websock)) = (pong, channel.downcast_ref::<ChannelWebsock>())
-            {
-                websock.emit_pong(&payload);
-            }
-            match stepped? {
-                Progress::Done(result) => return Ok(result),
-                Progress::Yield => return Err(io::ErrorKind::WouldBlock.into()),
-                Progress::WantRead if no_event => return Err(io::ErrorKind::WouldBlock.into()),
-                Progress::WantRead => {
-                    match self.wire.receive(channel) {
-                        // After the closing handshake it does not matter how the stream ends.
-                        Err(e) if !would_block(&e) && self.engine().peer_close().is_some() => {}
-                        result => result?,
-                    }
-                    received = true;
+                if answers {
+                    // Also after an error: the peer is to get the close frame.
+                    self.wire.send_answer::<ChannelWebsock>(channel);
+                }
+                if let Some(payload) = pong {
+                    emit_pong(channel, &payload);
+                }
+                match stepped? {
+                    Progress::Done(result) => return Ok(result),
+                    Progress::WantRead if reads => engine = self.engine(),
+                    _ => return Err(io::ErrorKind::WouldBlock.into()),
                 }
             }
+            let (after, result) = self.wire.receive_locked(channel, engine);
+            engine = after;
+            match result {
+                // After the closing handshake it does not matter how the stream ends.
+                Err(e) if !would_block(&e) && engine.peer_close().is_some() => {}
+                result => result?,
+            }
+            received = true;
         }
     }
 
-    /// Writes a message of what fits into one frame.
+    /// Writes a message of what fits into one frame. Returns how much.
     pub(super) fn write(
         &self,
         channel: &Channel,
         iov: &[IoSlice<'_>],
         kind: WebsockMessageKind,
-    ) -> io::Result<usize> {
-        self.do_handshake(channel)?;
+    ) -> io::Result<Encoded<usize>> {
         let len = total_len(iov).min(CHUNK);
-        let in_place = kind == WebsockMessageKind::Binary
-            && iov.len() <= IN_PLACE_BUFFERS
-            && self.engine().sends_in_place(len);
-        match in_place {
+        let may_be_in_place = kind == WebsockMessageKind::Binary && iov.len() <= IN_PLACE_BUFFERS;
+        match may_be_in_place && self.sends_in_place(channel, len)? {
             true => self.outgoing_in_place(channel, iov, len, kind),
-            false => self.encode(channel, |engine| engine.write(iov, kind)),
+            false => self.outgoing(channel, |engine| engine.write(iov, kind)),
         }
     }
 
@@ -192,19 +200,25 @@ impl Connection {
         channel: &Channel,
         kind: WebsockMessageKind,
         data: &Bytes,
-    ) -> io::Result<()> {
-        self.do_handshake(channel)?;
+    ) -> io::Result<Encoded<usize>> {
         let is_valid = || kind == WebsockMessageKind::Binary || str::from_utf8(data).is_ok();
-        if self.engine().sends_in_place(data.len()) && is_valid() {
-            let iov = [IoSlice::new(data)];
-            return self
-                .outgoing_in_place(channel, &iov, data.len(), kind)
-                .map(|_| ());
+        match self.sends_in_place(channel, data.len())? && is_valid() {
+            true => self.outgoing_in_place(channel, &[IoSlice::new(data)], data.len(), kind),
+            false => self.outgoing(channel, |engine| engine.send(kind, data)),
         }
-        self.encode(channel, |engine| engine.send(kind, data))
     }
 
-    /// As [`encode`](Self::encode), for the first bytes of a payload that is sent from the
+    /// Whether the payload of a message of so many bytes is sent from the buffers of the caller.
+    /// Copying a small one takes less time.
+    fn sends_in_place(&self, channel: &Channel, len: usize) -> io::Result<bool> {
+        if !(IN_PLACE..=CHUNK).contains(&len) {
+            return Ok(false);
+        }
+        self.do_handshake(channel)?;
+        Ok(self.engine().sends_as_is())
+    }
+
+    /// As [`outgoing`](Self::outgoing), for the first bytes of a payload that is sent from the
     /// buffers of the caller. Returns how many.
     fn outgoing_in_place(
         &self,
@@ -212,14 +226,13 @@ impl Connection {
         iov: &[IoSlice<'_>],
         len: usize,
         kind: WebsockMessageKind,
-    ) -> io::Result<usize> {
+    ) -> io::Result<Encoded<usize>> {
         let begin = |engine: &mut WebsockState| engine.push_message_header(kind, len);
-        while self.wire.send_in_place(channel, iov, len, begin)?.is_none() {
-            self.wire.flush(channel)?;
-        }
-        match self.wire.flush(channel) {
-            Err(e) if !would_block(&e) => Err(e),
-            _ => Ok(len),
+        loop {
+            match self.wire.send_in_place(channel, iov, len, begin)? {
+                Some(sent) => return Ok(sent),
+                None => self.wire.flush(channel)?,
+            }
         }
     }
 
@@ -228,35 +241,20 @@ impl Connection {
     pub(super) fn outgoing<T>(
         &self,
         channel: &Channel,
-        step: impl FnMut(&mut WebsockState) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.do_handshake(channel)?;
-        self.encode(channel, step)
-    }
-
-    /// The same on an open connection.
-    fn encode<T>(
-        &self,
-        channel: &Channel,
         mut step: impl FnMut(&mut WebsockState) -> io::Result<T>,
-    ) -> io::Result<T> {
+    ) -> io::Result<Encoded<T>> {
+        self.do_handshake(channel)?;
         loop {
-            let stepped = {
-                let mut engine = self.engine();
-                match engine.has_pending_output() {
-                    true => None,
-                    false => Some(step(&mut engine)?),
-                }
-            };
-            match stepped {
+            match self.wire.send(channel, &mut step)? {
+                Some(sent) => return Ok(sent),
                 None => self.wire.flush(channel)?,
-                Some(result) => {
-                    return match self.wire.flush(channel) {
-                        Err(e) if !would_block(&e) => Err(e),
-                        _ => Ok(result),
-                    };
-                }
             }
         }
+    }
+}
+
+fn emit_pong(channel: &Channel, payload: &[u8]) {
+    if let Some(websock) = channel.downcast_ref::<ChannelWebsock>() {
+        websock.emit_pong(payload);
     }
 }

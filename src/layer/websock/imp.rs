@@ -22,7 +22,7 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
     error::io_error,
-    layer::wire::{self, Layer, Wire, layer_functions},
+    layer::wire::{self, Encoded, Layer, Wire, layer_functions},
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags, milliseconds, to_milliseconds},
 };
 
@@ -161,7 +161,7 @@ impl ObjectImpl for ChannelWebsock {
         self.parent_constructed();
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        channel.add_features(Feature::SHUTDOWN);
+        channel.set_first_features(Feature::SHUTDOWN);
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
@@ -239,11 +239,11 @@ impl ChannelImpl for ChannelWebsock {
     ) -> io::Result<usize> {
         let no_wait = flags.contains(WriteFlags::NO_WAIT) || !self.obj().is_blocking();
         let kind = self.message_kind();
-        let count = self.waiting(IOCondition::OUT, no_wait, |connection, channel| {
+        let encoded = self.waiting(IOCondition::OUT, no_wait, |connection, channel| {
             connection.write(channel, iov, kind)
         })?;
-        self.end_write(no_wait)?;
-        Ok(count)
+        self.end_write(&encoded, no_wait)?;
+        Ok(encoded.result)
     }
 
     fn close(&self) -> io::Result<()> {
@@ -325,7 +325,15 @@ impl ChannelWebsock {
     }
 
     /// Sends what a write has left: later, or before this returns.
-    pub(super) fn end_write(&self, no_wait: bool) -> io::Result<()> {
+    pub(super) fn end_write<T>(&self, encoded: &Encoded<T>, no_wait: bool) -> io::Result<()> {
+        match encoded.is_sent {
+            true => Ok(()),
+            false => self.end_output(no_wait),
+        }
+    }
+
+    /// The same for output of any kind.
+    pub(super) fn end_output(&self, no_wait: bool) -> io::Result<()> {
         let (wire, obj) = (&self.connection()?.wire, self.obj());
         wire.end_write::<super::ChannelWebsock>(obj.upcast_ref(), no_wait, || Ok(()))
     }

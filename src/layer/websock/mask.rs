@@ -1,7 +1,7 @@
 //! Masking (RFC 6455, section 5.3): XOR with a key of four bytes. Masking and unmasking are the
 //! same. And the random bytes of a thread, which the keys are taken from.
 
-use std::{cell::RefCell, io};
+use std::{array, cell::RefCell, io};
 
 use openssl::rand;
 
@@ -67,12 +67,9 @@ impl Random {
 const BLOCK: usize = 32;
 
 /// The key for the payload from `offset` on, repeated.
-fn block(key: [u8; 4], offset: u64) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    for (i, byte) in (offset..).zip(&mut block) {
-        *byte = key[(i % 4) as usize];
-    }
-    block
+fn block(mut key: [u8; 4], offset: u64) -> [u8; BLOCK] {
+    key.rotate_left((offset % 4) as usize);
+    array::from_fn(|i| key[i % 4])
 }
 
 /// Masks bytes that begin at `offset` of a payload.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     channel::{Channel, PollIo},
     hub::Direction,
+    layer::wire::Encoded,
     types::ReadFlags,
 };
 
@@ -104,9 +105,9 @@ impl WebsockMessageWriter {
 
     fn until_done<T>(&self, step: impl FnMut(&mut WebsockState) -> io::Result<T>) -> io::Result<T> {
         let websock = &self.channel;
-        let result = websock.until_done(IOCondition::OUT, outgoing(step))?;
-        websock.imp().end_write(!websock.may_wait())?;
-        Ok(result)
+        let encoded = websock.until_done(IOCondition::OUT, outgoing(step))?;
+        websock.imp().end_write(&encoded, !websock.may_wait())?;
+        Ok(encoded.result)
     }
 
     fn poll_step<T>(
@@ -115,15 +116,15 @@ impl WebsockMessageWriter {
         step: impl FnMut(&mut WebsockState) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         let websock = &self.channel;
-        let result = ready!(websock.poll_step(&mut self.writing, cx, outgoing(step)))?;
-        websock.imp().end_write(true)?;
-        Poll::Ready(Ok(result))
+        let encoded = ready!(websock.poll_step(&mut self.writing, cx, outgoing(step)))?;
+        websock.imp().end_write(&encoded, true)?;
+        Poll::Ready(Ok(encoded.result))
     }
 }
 
 fn outgoing<T>(
     mut step: impl FnMut(&mut WebsockState) -> io::Result<T>,
-) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<T> {
+) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<Encoded<T>> {
     move |connection, channel, _| connection.outgoing(channel, &mut step)
 }
 

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use glib::{Bytes, IOCondition, subclass::prelude::*};
 
 use super::{ChannelWebsock, channel::WebsockMessageKind, connection::Connection};
-use crate::{channel::Channel, types::ReadFlags};
+use crate::{channel::Channel, layer::wire::Encoded, types::ReadFlags};
 
 /// A message of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl ChannelWebsock {
     /// [`handshake`](Self::handshake), and `EPIPE` after a close frame of either end.
     #[doc(alias = "qio_channel_websock_send")]
     pub fn send(&self, kind: WebsockMessageKind, data: &Bytes) -> io::Result<()> {
-        self.until_done(IOCondition::OUT, send_step(kind, data))?;
-        self.imp().end_write(!self.may_wait())
+        let encoded = self.until_done(IOCondition::OUT, send_step(kind, data))?;
+        self.imp().end_write(&encoded, !self.may_wait())
     }
 
     /// As [`send`](Self::send), for text.
@@ -84,8 +84,8 @@ impl ChannelWebsock {
     ) -> impl Future<Output = io::Result<()>> + Send + 'a {
         let taken = self.step_future(IOCondition::OUT, send_step(kind, data));
         async move {
-            taken.await?;
-            self.imp().end_write(true)
+            let encoded = taken.await?;
+            self.imp().end_write(&encoded, true)
         }
     }
 
@@ -132,12 +132,7 @@ impl ChannelWebsock {
         let is_lenient = self.imp().is_lenient();
         move |connection, channel, flags| {
             let message = connection.incoming(channel, flags, |engine| engine.receive(is_lenient));
-            message.map(|message| {
-                message.map(|(kind, data)| WebsockMessage {
-                    kind,
-                    data: Bytes::from_owned(data),
-                })
-            })
+            message.map(|message| message.map(|(kind, data)| WebsockMessage { kind, data }))
         }
     }
 }
@@ -145,7 +140,7 @@ impl ChannelWebsock {
 fn send_step(
     kind: WebsockMessageKind,
     data: &Bytes,
-) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<()> + Send {
+) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<Encoded<usize>> + Send {
     move |connection, channel, _| connection.send(channel, kind, data)
 }
 

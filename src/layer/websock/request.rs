@@ -57,7 +57,7 @@ impl ChannelWebsock {
     #[doc(alias = "qio_channel_websock_accept")]
     pub fn accept(&self, protocol: Option<&str>, headers: &[(&str, &str)]) -> io::Result<()> {
         self.begin_acceptance(protocol, headers)?;
-        self.imp().end_write(!self.may_wait())
+        self.imp().end_output(!self.may_wait())
     }
 
     /// As [`accept`](Self::accept), in a future, which is ready when the response is sent.

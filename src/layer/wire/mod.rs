@@ -23,6 +23,7 @@ mod background_task;
 mod close;
 mod failure;
 mod functions;
+mod output;
 mod queue;
 mod tokens;
 mod waiting;
@@ -30,34 +31,35 @@ mod waiting;
 pub(super) use background_task::BackgroundTask;
 pub(super) use failure::Failure;
 pub(super) use functions::{layer_functions, until_done};
+pub(super) use output::Encoded;
 pub(super) use queue::{CHUNK, Queue, give_buffer, take_buffer};
 pub(super) use tokens::Tokens;
 pub(super) use waiting::{WaitFor, below, poll_fd, state, watch};
 
 use std::{
     fmt,
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     sync::MutexGuard,
 };
 
-use glib::{IOCondition, prelude::*};
+use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
-use self::{
-    background_flush::BackgroundFlush,
-    tokens::{Receiving, Sending},
-};
+use self::{background_flush::BackgroundFlush, tokens::Receiving};
 use super::lower::LowerCloseWaker;
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, lower_io, observed},
-    error::{is_disconnected, would_block},
+    channel::{Channel, class::VFuncs, lower_io},
+    error::would_block,
     hub::Direction,
-    observe,
     sync::ForkMutex,
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+    types::{ReadFlags, Readiness, Shutdown},
 };
 
 /// The most buffers of a payload that is sent in place.
 pub(super) const IN_PLACE_BUFFERS: usize = 8;
+
+/// How much is read at once behind a place of an engine: the header of what follows, and little
+/// that has to be copied.
+const BEHIND: usize = 4096;
 
 /// The first bytes of several buffers.
 pub(super) fn first_bytes<'a>(
@@ -92,6 +94,15 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     /// Adds the result of a read of the lower channel: the first bytes of a buffer, none at
     /// end-of-file.
     fn feed(&mut self, buffer: Vec<u8>, count: usize);
+
+    /// Takes bytes behind which the next read is to store, and how many of these at most. What is
+    /// read beyond that is fed.
+    fn take_place(&mut self) -> Option<(Queue, usize)> {
+        None
+    }
+
+    /// Restores it, with so many new bytes at its end. Is called before [`feed`](Self::feed).
+    fn restore_place(&mut self, _place: Queue, _count: usize) {}
 
     /// A read of the lower channel has met would-block.
     fn has_drained(&mut self);
@@ -194,17 +205,49 @@ impl<E: Engine> Wire<E> {
 
     /// Reads from the lower channel once, and feeds the engine.
     pub(super) fn receive(&self, channel: &Channel) -> io::Result<()> {
-        let Some(token) = Receiving::acquire(self, channel) else {
-            return Err(io::ErrorKind::WouldBlock.into());
+        self.receive_locked(channel, self.engine()).1
+    }
+
+    /// The same for a caller that has the engine locked, which is unlocked for the read.
+    pub(super) fn receive_locked<'a>(
+        &'a self,
+        channel: &Channel,
+        mut engine: MutexGuard<'a, E>,
+    ) -> (MutexGuard<'a, E>, io::Result<()>) {
+        let Some(token) = Receiving::acquire(self, channel, &mut engine) else {
+            return (engine, Err(io::ErrorKind::WouldBlock.into()));
         };
+        // The rest of a packet that is longer than the buffers would be lost.
+        let mut place = match self.lower().imp().is_message_oriented() {
+            true => None,
+            false => engine.take_place(),
+        };
+        drop(engine);
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = lower_io::read(self.lower(), &mut buffer);
+        let result = match &mut place {
+            None => lower_io::read(self.lower(), &mut buffer),
+            Some((queue, most)) => {
+                let iov = [queue.extend(*most), &mut buffer[..BEHIND]];
+                let mut iov = iov.map(IoSliceMut::new);
+                lower_io::readv(self.lower(), &mut iov, None, ReadFlags::empty())
+            }
+        };
         let mut engine = self.engine();
+        let mut placed = 0;
+        if let Some((mut queue, most)) = place {
+            placed = most.min(*result.as_ref().unwrap_or(&0));
+            queue.retract(most - placed);
+            engine.restore_place(queue, placed);
+        }
         let result = match result {
+            Ok(count) if placed > 0 && count == placed => {
+                give_buffer(buffer);
+                Ok(())
+            }
             Ok(count) => {
-                engine.feed(buffer, count);
+                engine.feed(buffer, count - placed);
                 Ok(())
             }
             Err(e) => {
@@ -216,117 +259,14 @@ impl<E: Engine> Wire<E> {
                 Err(e)
             }
         };
-        drop(engine);
-        drop(token);
-        if result.as_ref().is_err_and(|e| !would_block(e)) {
-            // A lower channel may report it but once.
+        let missed = token.release(&mut engine);
+        // A lower channel may report an error but once.
+        if missed || result.as_ref().is_err_and(|e| !would_block(e)) {
+            drop(engine);
             channel.wake_waiters();
+            engine = self.engine();
         }
-        result
-    }
-
-    /// Sends pending output. Would-block if the lower channel does not take it all, or another
-    /// thread has the token.
-    pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
-        let result = self.send_pending(channel);
-        if observe::is_observed() {
-            observed::layer(channel);
-        }
-        result
-    }
-
-    fn send_pending(&self, channel: &Channel) -> io::Result<()> {
-        loop {
-            let Some(mut token) = Sending::acquire(self, channel)? else {
-                return self.finish_writing();
-            };
-            let sent = lower_io::write(self.lower(), token.queue.left());
-            match sent {
-                Ok(count) => token.queue.take(count),
-                Err(e) if would_block(&e) => return Err(e),
-                Err(e) => self.fail_sending(channel, token, e)?,
-            }
-        }
-    }
-
-    /// Writing to the lower channel has failed.
-    fn fail_sending(
-        &self,
-        channel: &Channel,
-        mut token: Sending<'_, E>,
-        error: io::Error,
-    ) -> io::Result<()> {
-        token.queue.clear();
-        if is_disconnected(&error) && self.engine().only_end_left() {
-            return Ok(());
-        }
-        self.engine().break_sending(&error);
-        drop(token);
-        // A lower channel may report it but once.
-        channel.wake_waiters();
-        Err(error)
-    }
-
-    /// Encodes output by a step of the engine, and writes it and the first bytes of a payload at
-    /// once. What the lower channel does not take of these is copied, and is pending. `None` if
-    /// other output is pending.
-    pub(super) fn send_in_place<T>(
-        &self,
-        channel: &Channel,
-        payload: &[IoSlice<'_>],
-        len: usize,
-        step: impl FnOnce(&mut E) -> io::Result<T>,
-    ) -> io::Result<Option<T>> {
-        let Some((result, mut token)) = Sending::begin(self, channel, step)? else {
-            return Ok(None);
-        };
-        let mut iov = [IoSlice::new(&[]); IN_PLACE_BUFFERS + 1];
-        iov[0] = IoSlice::new(token.queue.left());
-        for (place, bytes) in iov[1..].iter_mut().zip(first_bytes(payload, len)) {
-            *place = IoSlice::new(bytes);
-        }
-        let mut left = &mut iov[..=payload.len()];
-        match lower_io::writev(self.lower(), left, &[], WriteFlags::empty()) {
-            Ok(count) => IoSlice::advance_slices(&mut left, count),
-            Err(e) if would_block(&e) => {}
-            Err(e) => return self.fail_sending(channel, token, e).map(|()| Some(result)),
-        }
-        let mut rest = Queue::default();
-        left.iter().for_each(|bytes| rest.push(bytes));
-        token.queue = rest;
-        Ok(Some(result))
-    }
-
-    /// As [`flush`](Self::flush), for callers that have another result: the next write reports an
-    /// error.
-    pub(super) fn try_flush(&self, channel: &Channel) {
-        let _ = self.flush(channel);
-    }
-
-    /// Sends what the peer waits for, for callers that have another result: now, or by a task of
-    /// the current context.
-    pub(super) fn send_answer<L: Layer<Engine = E>>(&self, channel: &Channel) {
-        if let Err(e) = self.flush(channel)
-            && would_block(&e)
-        {
-            self.flush_later::<L>(channel);
-        }
-    }
-
-    /// Sends what a write has left: later, or before this returns, whatever the mode of the channel
-    /// is by then, as the data has been taken. `check` fails where a wait would never end.
-    pub(super) fn end_write<L: Layer<Engine = E>>(
-        &self,
-        channel: &Channel,
-        no_wait: bool,
-        check: impl Fn() -> io::Result<()>,
-    ) -> io::Result<()> {
-        if no_wait {
-            self.flush_later::<L>(channel);
-            return Ok(());
-        }
-        let may_wait = || check().map(|()| true);
-        until_done(channel, IOCondition::OUT, may_wait, || self.flush(channel))
+        (engine, result)
     }
 
     /// Whether a read would not find more in the lower channel, by its flags. The lower channel may
@@ -342,21 +282,5 @@ impl<E: Engine> Wire<E> {
     pub(super) fn lower_has_more(&self) -> bool {
         self.lower().lower().is_some()
             && VFuncs::of(self.lower()).wait_fd(IOCondition::IN) == Readiness::Now
-    }
-
-    /// All output has been written to the lower channel: flushes that if it is layered itself, and
-    /// shuts it down after the end of writing.
-    fn finish_writing(&self) -> io::Result<()> {
-        if self.lower().is_layered() {
-            VFuncs::of(self.lower()).flush()?;
-        }
-        let is_over = self.engine().take_end();
-        if !is_over || !self.lower().has_feature(Feature::SHUTDOWN) {
-            return Ok(());
-        }
-        match self.lower().shutdown(Shutdown::Write) {
-            Err(e) if is_disconnected(&e) && self.engine().only_end_left() => Ok(()),
-            result => result,
-        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, mem};
 
+use glib::Bytes;
+
 /// How much is read from the lower channel at once, and about how much is written.
 pub(in crate::layer) const CHUNK: usize = 64 * 1024;
 
@@ -52,6 +54,11 @@ impl Queue {
         }
     }
 
+    /// For so many bytes, with a buffer of its own size.
+    pub(in crate::layer) fn with_capacity(bytes: usize) -> Self {
+        Self::new(Vec::with_capacity(bytes), 0)
+    }
+
     pub(in crate::layer) fn left(&self) -> &[u8] {
         &self.buffer[self.taken..self.end]
     }
@@ -96,9 +103,48 @@ impl Queue {
         &mut self.buffer[start..self.end]
     }
 
+    /// Removes so many bytes from the end: those of [`extend`](Self::extend) that have no value.
+    pub(in crate::layer) fn retract(&mut self, count: usize) {
+        self.end -= count;
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// The first bytes.
+    pub(in crate::layer) fn first_mut(&mut self, count: usize) -> &mut [u8] {
+        &mut self.buffer[self.taken..self.end][..count]
+    }
+
+    /// The last bytes.
+    pub(in crate::layer) fn last_mut(&mut self, count: usize) -> &mut [u8] {
+        &mut self.buffer[self.end - count..self.end]
+    }
+
+    /// The bytes, without a copy unless most of a buffer would be unused. A large buffer becomes a
+    /// spare one of the thread that drops the last reference.
+    pub(in crate::layer) fn into_bytes(mut self) -> Bytes {
+        let (len, capacity) = (self.left().len(), self.buffer.capacity());
+        if len < capacity / 2 {
+            return Bytes::from(self.left());
+        }
+        if capacity < CHUNK && self.taken == 0 {
+            let mut buffer = mem::take(&mut self.buffer);
+            buffer.truncate(mem::take(&mut self.end));
+            return Bytes::from_owned(buffer);
+        }
+        Bytes::from_owned(self)
+    }
+
     pub(in crate::layer) fn clear(&mut self) {
         (self.taken, self.end) = (0, 0);
         give_buffer(mem::take(&mut self.buffer));
+    }
+}
+
+impl AsRef<[u8]> for Queue {
+    fn as_ref(&self) -> &[u8] {
+        self.left()
     }
 }
 
@@ -111,6 +157,26 @@ impl Drop for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_of_a_queue_keep_no_more_than_twice_their_memory() {
+        let filled = |mut queue: Queue, len: usize| {
+            queue.extend(len + 5).fill(7);
+            queue.retract(5);
+            queue.into_bytes()
+        };
+        give_buffer(vec![0; CHUNK]);
+        assert_eq!(filled(Queue::default(), 100), vec![7; 100]);
+        let spare = take_buffer();
+        assert_eq!(spare.capacity(), CHUNK, "copied");
+        give_buffer(spare);
+        let large = filled(Queue::default(), CHUNK - 5);
+        assert_eq!(large, vec![7; CHUNK - 5]);
+        assert_eq!(take_buffer().capacity(), 0, "in use");
+        drop(large);
+        assert_eq!(take_buffer().capacity(), CHUNK);
+        assert_eq!(filled(Queue::with_capacity(105), 100), vec![7; 100]);
+    }
 
     #[test]
     fn a_queue_without_bytes_holds_no_buffer() {

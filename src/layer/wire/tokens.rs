@@ -22,6 +22,18 @@ impl Tokens {
     pub(in crate::layer) fn is_sending(&self) -> bool {
         self.sending
     }
+
+    /// Returns whether something waits for that.
+    fn release_receiving(&mut self) -> bool {
+        self.receiving = false;
+        mem::take(&mut self.waiting_receive)
+    }
+
+    /// The same for sending.
+    fn release_sending(&mut self) -> bool {
+        self.sending = false;
+        mem::take(&mut self.waiting_send)
+    }
 }
 
 /// The right to read from the lower channel.
@@ -32,8 +44,7 @@ pub(super) struct Receiving<'a, E: Engine> {
 
 impl<'a, E: Engine> Receiving<'a, E> {
     /// `None` if another thread has it.
-    pub(super) fn acquire(wire: &'a Wire<E>, channel: &'a Channel) -> Option<Self> {
-        let mut engine = wire.engine();
+    pub(super) fn acquire(wire: &'a Wire<E>, channel: &'a Channel, engine: &mut E) -> Option<Self> {
         let tokens = engine.tokens_mut();
         if mem::replace(&mut tokens.receiving, true) {
             tokens.waiting_receive = true;
@@ -41,15 +52,17 @@ impl<'a, E: Engine> Receiving<'a, E> {
         }
         Some(Self { wire, channel })
     }
+
+    /// Releases it. Returns whether waiters of the channel must be woken, without the lock.
+    pub(super) fn release(self, engine: &mut E) -> bool {
+        mem::forget(self);
+        engine.tokens_mut().release_receiving()
+    }
 }
 
 impl<E: Engine> Drop for Receiving<'_, E> {
     fn drop(&mut self) {
-        let mut engine = self.wire.engine();
-        let tokens = engine.tokens_mut();
-        tokens.receiving = false;
-        let missed = mem::take(&mut tokens.waiting_receive);
-        drop(engine);
+        let missed = self.wire.engine().tokens_mut().release_receiving();
         if missed {
             self.channel.wake_waiters();
         }
@@ -61,6 +74,15 @@ pub(super) struct Sending<'a, E: Engine> {
     wire: &'a Wire<E>,
     channel: &'a Channel,
     pub(super) queue: Queue,
+}
+
+/// What follows when the output of a token has been sent.
+pub(super) enum Next<'a, E: Engine> {
+    More(Sending<'a, E>),
+    /// Nothing: the token is released. Whether the lower channel is to be shut down now.
+    Nothing {
+        is_over: bool,
+    },
 }
 
 impl<'a, E: Engine> Sending<'a, E> {
@@ -100,15 +122,34 @@ impl<'a, E: Engine> Sending<'a, E> {
         };
         Ok(Some((result, token)))
     }
+
+    /// Continues with what is pending, once the queue is empty. `takes_end`: see
+    /// [`Engine::take_end`].
+    pub(super) fn next(mut self, takes_end: bool) -> Next<'a, E> {
+        let mut engine = self.wire.engine();
+        if let Some(queue) = engine.take_pending() {
+            drop(engine);
+            self.queue = queue;
+            return Next::More(self);
+        }
+        let missed = engine.tokens_mut().release_sending();
+        let is_over = takes_end && engine.take_end();
+        drop(engine);
+        let channel = self.channel;
+        // The queue is empty, and has no buffer.
+        mem::forget(self);
+        if missed {
+            channel.wake_waiters();
+        }
+        Next::Nothing { is_over }
+    }
 }
 
 impl<E: Engine> Drop for Sending<'_, E> {
     fn drop(&mut self) {
         let mut engine = self.wire.engine();
         engine.restore_pending(mem::take(&mut self.queue));
-        let tokens = engine.tokens_mut();
-        tokens.sending = false;
-        let missed = mem::take(&mut tokens.waiting_send);
+        let missed = engine.tokens_mut().release_sending();
         drop(engine);
         if missed {
             self.channel.wake_waiters();

@@ -169,7 +169,8 @@ impl ObjectImpl for ChannelSocket {
     fn constructed(&self) {
         self.parent_constructed();
         let obj = self.obj();
-        obj.upcast_ref::<Channel>().add_features(Feature::SHUTDOWN);
+        obj.upcast_ref::<Channel>()
+            .set_first_features(Feature::SHUTDOWN);
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {

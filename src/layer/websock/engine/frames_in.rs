@@ -1,6 +1,6 @@
 //! Frames from the peer.
 
-use std::{io, mem};
+use std::io;
 
 use super::{Expected, WebsockState};
 use crate::layer::{
@@ -13,7 +13,7 @@ use crate::layer::{
         mask,
         text::Utf8,
     },
-    wire::Progress,
+    wire::{Progress, Queue},
 };
 
 /// How many frames a call processes: a peer may send any number of frames without data.
@@ -79,10 +79,9 @@ pub(super) struct FramesIn {
     pong: Option<Vec<u8>>,
     /// The close frame of the peer.
     close: Option<Box<(CloseCode, String)>>,
-    /// The content of a message that is received as a whole.
-    pub(super) assembly: Vec<u8>,
-    /// How much of that has been read since as a stream.
-    pub(super) taken: usize,
+    /// The content of a message that is received as a whole, without what has been read since as a
+    /// stream.
+    pub(super) assembly: Queue,
     pub(super) max_message_size: usize,
     /// How many readers of one message there were.
     pub(super) readers: u64,
@@ -100,8 +99,7 @@ impl FramesIn {
             expander: None,
             pong: None,
             close: None,
-            assembly: Vec::new(),
-            taken: 0,
+            assembly: Queue::default(),
             max_message_size,
             readers: 0,
             budget: 0,
@@ -129,17 +127,6 @@ impl FramesIn {
         };
         let has_more = self.expander.as_ref().is_some_and(|it| it.has_more);
         has_more || message.has_last_frame && message.tail < TAIL.len()
-    }
-
-    /// Takes what a receive has collected.
-    pub(super) fn take_assembly(&mut self) -> Vec<u8> {
-        let mut data = mem::take(&mut self.assembly);
-        data.drain(..mem::take(&mut self.taken));
-        // It may be kept for long.
-        if data.capacity() / 2 > data.len() {
-            data.shrink_to_fit();
-        }
-        data
     }
 
     /// Checks a header against the frames before it.

@@ -26,9 +26,6 @@ use crate::{
 /// While more output is pending, a pong waits, and the next one replaces it.
 const MAX_PONGS: usize = 4096;
 
-/// A server sends at least so much payload from the buffers of the caller.
-const IN_PLACE: usize = 4096;
-
 /// The state of the close frame to the peer.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum CloseFrame {
@@ -314,33 +311,32 @@ impl WebsockState {
         Ok(total)
     }
 
-    /// Whether the payload of a message of so many bytes is sent from the buffers of the caller: a
-    /// server sends it as it is. Copying a small one takes less time.
-    pub(in crate::layer::websock) fn sends_in_place(&self, len: usize) -> bool {
-        !self.role.is_client()
-            && self.frames_out.compressor.is_none()
-            && (IN_PLACE..=CHUNK).contains(&len)
+    /// Whether the payload of a message is sent as it is.
+    pub(in crate::layer::websock) fn sends_as_is(&self) -> bool {
+        !self.role.is_client() && self.frames_out.compressor.is_none()
     }
 
-    /// Encodes the header of a message whose payload the caller sends. No output may be pending.
+    /// Encodes the header of a message whose payload of so many bytes the caller sends. Returns
+    /// that length. No output may be pending.
     pub(in crate::layer::websock) fn push_message_header(
         &mut self,
         kind: WebsockMessageKind,
         len: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         self.check_writing()?;
         self.check_fragments()?;
         self.frames_out.push_header(END, opcode_of(kind), None, len);
         self.frames_out.has_data = true;
-        Ok(())
+        Ok(len)
     }
 
-    /// Takes a message, which is encoded as the lower channel takes it. No output may be pending.
+    /// Takes a message, which is encoded as the lower channel takes it. Returns its length. No
+    /// output may be pending.
     pub(in crate::layer::websock) fn send(
         &mut self,
         kind: WebsockMessageKind,
         data: &Bytes,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         self.check_writing()?;
         self.check_fragments()?;
         if kind == WebsockMessageKind::Text && str::from_utf8(data).is_err() {
@@ -360,7 +356,7 @@ impl WebsockState {
             }));
         }
         frames.has_data = true;
-        Ok(())
+        Ok(data.len())
     }
 
     /// Encodes a ping. No output may be pending.

@@ -1,6 +1,7 @@
 //! The WebSocket state machine: the opening handshake, frames in, frames out, and the closing
 //! handshake. Nothing here waits, or calls a channel.
 
+mod direct;
 mod fragments;
 mod frames_in;
 mod frames_out;

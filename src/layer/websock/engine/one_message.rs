@@ -51,7 +51,7 @@ impl WebsockState {
     fn examine(&mut self) -> io::Result<()> {
         let mut piece = [0; EXAMINED];
         let count = self.copy_payload(&mut piece)?;
-        self.frames_in.assembly.extend_from_slice(&piece[..count]);
+        self.frames_in.assembly.push(&piece[..count]);
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl WebsockState {
         if !self.is_read_by(reader) {
             return;
         }
-        self.frames_in.take_assembly();
+        self.frames_in.assembly.clear();
         if let Some(message) = &mut self.frames_in.message {
             message.is_discarded = true;
         }

@@ -3,7 +3,10 @@
 use std::io;
 
 use super::{WebsockState, frames_in::Message};
-use crate::layer::websock::{channel::WebsockMessageKind, deflate::TAIL, error::Violation, mask};
+use crate::layer::{
+    websock::{channel::WebsockMessageKind, deflate::TAIL, error::Violation, mask},
+    wire::Queue,
+};
 
 /// How much compressed payload is expanded at once.
 const EXPANDED: usize = 4096;
@@ -30,21 +33,14 @@ impl WebsockState {
     }
 
     /// Appends so much payload of the current frame, which has arrived and is not compressed.
-    pub(super) fn append_payload(&mut self, out: &mut Vec<u8>, count: usize) -> io::Result<()> {
-        let before = out.len();
-        out.extend_from_slice(&self.input.bytes.left()[..count]);
-        let appended = &mut out[before..];
-        if let Some(frame) = &self.frames_in.frame
-            && let Some(key) = frame.header.mask
-        {
-            mask::apply(appended, key, frame.done);
-        }
-        self.take_payload(count);
+    pub(super) fn append_payload(&mut self, out: &mut Queue, count: usize) -> io::Result<()> {
+        let appended = out.extend(count);
+        self.copy_plain(appended);
         self.check_text(appended)
     }
 
     /// Checks data of the current message, if that is text.
-    fn check_text(&mut self, data: &[u8]) -> io::Result<()> {
+    pub(super) fn check_text(&mut self, data: &[u8]) -> io::Result<()> {
         let message = self.frames_in.message.as_mut();
         let text = message.filter(|it| it.kind == WebsockMessageKind::Text);
         match text.is_none_or(|message| message.text.feed(data)) {

@@ -2,6 +2,8 @@
 
 use std::{io, mem};
 
+use glib::Bytes;
+
 use super::{
     Expected, WebsockState,
     frames_in::{Event, Frame, FramesIn},
@@ -10,15 +12,17 @@ use crate::layer::{
     websock::{
         channel::WebsockMessageKind,
         error::{CloseCode, Violation},
+        frame::Opcode,
+        mask,
     },
-    wire::{Engine as _, Progress},
+    wire::{CHUNK, Engine as _, Progress, Queue},
 };
 
-/// By how much a message of unspecified length grows at once.
-const COLLECTED: usize = 64 * 1024;
+/// A message of fewer bytes has memory of just its size, if that is known before.
+const EXACT: u64 = CHUNK as u64 / 2;
 
 /// A message as a whole, or `None` at the end of the stream.
-pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Vec<u8>)>;
+pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Bytes)>;
 
 impl WebsockState {
     /// The end of the current message was processed.
@@ -99,13 +103,10 @@ impl WebsockState {
     /// Data of a message that a receive has begun to collect.
     fn read_assembly(&mut self, out: &mut [u8]) -> usize {
         let frames = &mut self.frames_in;
-        let left = &frames.assembly[frames.taken..];
+        let left = frames.assembly.left();
         let count = left.len().min(out.len());
         out[..count].copy_from_slice(&left[..count]);
-        frames.taken += count;
-        if frames.taken == frames.assembly.len() {
-            frames.take_assembly();
-        }
+        frames.assembly.take(count);
         if let Some(message) = &mut frames.message {
             message.was_read = true;
         }
@@ -152,12 +153,15 @@ impl WebsockState {
         self.expect(Expected::Message);
         loop {
             match self.next_event()? {
-                Progress::Done(Event::Payload) => self.collect()?,
+                Progress::Done(Event::Payload) => match self.take_short()? {
+                    Some(message) => return Ok(Progress::Done(Some(message))),
+                    None => self.collect()?,
+                },
                 Progress::Done(Event::EndOfMessage) => {
-                    let data = self.frames_in.take_assembly();
+                    let data = mem::take(&mut self.frames_in.assembly);
                     let message = self.frames_in.message.take();
                     if let Some(message) = message.filter(|it| !it.was_read || !data.is_empty()) {
-                        return Ok(Progress::Done(Some((message.kind, data))));
+                        return Ok(Progress::Done(Some((message.kind, data.into_bytes()))));
                     }
                 }
                 Progress::Done(Event::EndOfStream) => {
@@ -170,34 +174,72 @@ impl WebsockState {
         }
     }
 
+    /// Takes a short message of one frame that has arrived as a whole.
+    fn take_short(&mut self) -> io::Result<Option<(WebsockMessageKind, Bytes)>> {
+        let frames = &self.frames_in;
+        let (Some(frame), Some(message)) = (&frames.frame, &frames.message) else {
+            return Ok(None);
+        };
+        let (len, kind) = (frame.header.len, message.kind);
+        let is_whole = frame.header.fin
+            && !message.compressed
+            && !message.was_read
+            && frame.done == 0
+            && frame.header.opcode != Opcode::Continuation
+            && len < EXACT.min(frames.max_message_size as u64)
+            && len <= self.input.bytes.left().len() as u64;
+        if !is_whole {
+            return Ok(None);
+        }
+        let key = frame.header.mask;
+        let payload = self.input.bytes.first_mut(len as usize);
+        if let Some(key) = key {
+            mask::apply(payload, key, 0);
+        }
+        if kind == WebsockMessageKind::Text
+            && let Err(e) = str::from_utf8(payload)
+        {
+            let fault = match e.error_len() {
+                Some(_) => "a text is not UTF-8",
+                None => "a text ends inside of a character",
+            };
+            return Err(self.violate(&Violation::text(fault)));
+        }
+        let data = Bytes::from(&*payload);
+        self.input.bytes.take(len as usize);
+        (self.frames_in.frame, self.frames_in.message) = (None, None);
+        Ok(Some((kind, data)))
+    }
+
     /// Collects payload that has arrived.
     fn collect(&mut self) -> io::Result<()> {
         let frames = &mut self.frames_in;
-        let before = frames.assembly.len();
+        let before = frames.assembly.left().len() as u64;
         let is_compressed = frames.message.as_ref().is_some_and(|it| it.compressed);
-        let left = frames.frame.as_ref().map_or(0, Frame::left);
-        let arrived = self.input.bytes.left().len();
-        let (announced, count) = match is_compressed {
-            true => (0, COLLECTED),
-            // What is behind the frame is other messages.
-            false => (left, arrived.min(usize::try_from(left).unwrap_or(arrived))),
+        let (left, is_last) = match &frames.frame {
+            Some(frame) if !is_compressed => (frame.left(), frame.header.fin),
+            _ => (0, false),
         };
-        let max = self.frames_in.max_message_size;
-        self.check_size((before as u64).saturating_add(announced), max)?;
+        let max = frames.max_message_size;
+        self.check_size(before.saturating_add(left), max)?;
         let mut assembly = mem::take(&mut self.frames_in.assembly);
-        // What the peer has announced, as far as one more read may bring it.
-        let expected = usize::try_from(announced).unwrap_or(COLLECTED);
-        assembly.reserve(count.max(expected.min(COLLECTED)));
+        if is_last && before == 0 && left < EXACT {
+            assembly = Queue::with_capacity(left as usize);
+        }
         let copied = match is_compressed {
             true => {
-                assembly.resize(before + count, 0);
-                let copied = self.copy_payload(&mut assembly[before..]);
-                assembly.truncate(before + copied.as_ref().unwrap_or(&0));
+                let copied = self.copy_payload(assembly.extend(CHUNK));
+                assembly.retract(CHUNK - copied.as_ref().unwrap_or(&0));
                 copied.map(|_| ())
             }
-            false => self.append_payload(&mut assembly, count),
+            false => {
+                let arrived = self.input.bytes.left().len();
+                // What is behind the frame is other messages.
+                let count = arrived.min(usize::try_from(left).unwrap_or(arrived));
+                self.append_payload(&mut assembly, count)
+            }
         };
-        let collected = assembly.len() as u64;
+        let collected = assembly.left().len() as u64;
         self.frames_in.assembly = assembly;
         copied?;
         self.check_size(collected, max)
@@ -208,7 +250,7 @@ impl WebsockState {
             return Ok(());
         }
         let reason = format!("a message of more than {max} bytes");
-        self.frames_in.take_assembly();
+        self.frames_in.assembly.clear();
         Err(self.violate(&Violation::new(CloseCode::TOO_BIG, reason)))
     }
 
@@ -249,19 +291,21 @@ impl WebsockState {
                 has_ended
                     || self.input.shut
                     || self.has_failed()
-                    || self.input.has_new
+                    || self.input.has_new && !self.input.bytes.is_empty()
                     || self.has_payload()
                     || has_part && self.input.expected == Expected::Data
             }
         }
     }
 
-    /// Whether payload of the current frame, or the end of the current message, is buffered.
+    /// Whether payload of the current frame, its end, or that of the current message is buffered.
     fn has_payload(&self) -> bool {
         let frames = &self.frames_in;
-        let is_data = |frame: &Frame| !frame.header.opcode.is_control();
+        let has_more = |frame: &Frame| {
+            !frame.header.opcode.is_control() && (frame.left() == 0 || !self.input.bytes.is_empty())
+        };
         frames.message.as_ref().is_some_and(|it| it.has_ended)
             || frames.is_expanding()
-            || frames.frame.as_ref().is_some_and(is_data) && !self.input.bytes.is_empty()
+            || frames.frame.as_ref().is_some_and(has_more)
     }
 }

@@ -1,6 +1,6 @@
 //! The WebSocket state machine as the engine of a [`Wire`](crate::layer::wire::Wire).
 
-use std::{io, mem, time::Instant};
+use std::{io, mem};
 
 use super::{Stage, WebsockState};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 impl WebsockState {
     /// Whether what the peer sends is discarded.
-    fn discards_input(&self) -> bool {
+    pub(super) fn discards_input(&self) -> bool {
         self.failure.is_some() || self.peer_close().is_some()
     }
 
@@ -42,9 +42,7 @@ impl Engine for WebsockState {
     }
 
     fn feed(&mut self, buffer: Vec<u8>, count: usize) {
-        if let Some(last) = &mut self.input.last {
-            *last = Instant::now();
-        }
+        self.has_received();
         match count {
             0 => self.input.ended = true,
             _ if self.discards_input() => give_buffer(buffer),
@@ -53,6 +51,14 @@ impl Engine for WebsockState {
                 self.input.has_new = true;
             }
         }
+    }
+
+    fn take_place(&mut self) -> Option<(Queue, usize)> {
+        self.take_message()
+    }
+
+    fn restore_place(&mut self, place: Queue, count: usize) {
+        self.restore_message(place, count);
     }
 
     fn has_drained(&mut self) {

@@ -3,12 +3,16 @@
 use std::{io::IoSlice, net::TcpListener, os::fd::OwnedFd, thread};
 
 use glib::Bytes;
+use nix::{
+    sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
+    unistd::write,
+};
 use qio::{
     ChannelCommand, ChannelSocket, ChannelWebsock, WebsockDeflate, WebsockMessageKind,
     WebsockOptions, prelude::*,
 };
 
-use super::fixtures::URI;
+use super::fixtures::{REQUEST, URI, frame};
 use crate::common::{classes::Drip, in_time};
 
 /// A client and a server over a class that transfers so many bytes at a time.
@@ -23,6 +27,32 @@ fn over_drips(sizes: &[usize], options: &WebsockOptions) -> (ChannelWebsock, Cha
 fn deflate() -> WebsockOptions {
     let options = WebsockOptions::builder().deflate(WebsockDeflate::default());
     options.build().expect("good options")
+}
+
+#[test]
+fn packets_arrive_whole_that_end_behind_a_large_payload() {
+    in_time(|| {
+        let (near, far) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::empty(),
+        )
+        .expect("a pair");
+        let channel = ChannelSocket::new_fd(near).expect("a socket");
+        let server = ChannelWebsock::new_server(&channel, &WebsockOptions::default());
+        let server = server.expect("a server");
+        let send = |packet: &[u8]| write(&far, packet).expect("sent");
+        send(REQUEST.as_bytes());
+        server.handshake().expect("accepted");
+        let (first, second) = (frame(0x82, &[1; 40_000]), frame(0x82, &[2; 20_000]));
+        send(&first[..10]);
+        send(&[&first[10..], &second].concat());
+        for expected in [vec![1; 40_000], vec![2; 20_000]] {
+            let message = server.receive().expect("received").expect("a message");
+            assert!(message.data()[..] == *expected);
+        }
+    });
 }
 
 #[test]

@@ -83,6 +83,94 @@ fn a_receive_that_is_dropped_in_the_middle_of_a_message_loses_nothing() {
 }
 
 #[test]
+fn large_payloads_are_received_whole_in_whatever_pieces_they_arrive() {
+    in_time(|| {
+        let text = "1€".repeat(25_000);
+        let (first, rest) = text.as_bytes().split_at(50_000);
+        let frames = [
+            frame(0x81, b"short"),
+            frame(0x82, &[1; 16_384]),
+            frame(0x82, &[2; 65_536]),
+            frame(0x01, first),
+            frame(0x89, b"ping"),
+            frame(0x80, rest),
+            frame(0x82, &[3; 200_000]),
+            frame(0x82, b""),
+            frame(0x81, text.as_bytes()),
+        ]
+        .concat();
+        for piece in [1_000, 4_096, 65_536, 65_550, 100_000, usize::MAX] {
+            let (mut far, server) = open_client(&WebsockOptions::default());
+            let frames = frames.clone();
+            let sending = thread::spawn(move || {
+                for piece in frames.chunks(piece.min(frames.len())) {
+                    far.write_all(piece).expect("written");
+                }
+                far
+            });
+            let expected: [&[u8]; 7] = [
+                b"short",
+                &[1; 16_384],
+                &[2; 65_536],
+                text.as_bytes(),
+                &[3; 200_000],
+                b"",
+                text.as_bytes(),
+            ];
+            for expected in expected {
+                let message = server.receive().expect("received").expect("a message");
+                assert!(message.data()[..] == *expected, "{piece}");
+            }
+            let (first, payload) = super::fixtures::read_frame(&mut sending.join().expect("sent"));
+            assert_eq!((first, &payload[..]), (0x8a, &b"ping"[..]));
+        }
+    });
+}
+
+#[test]
+fn what_a_dropped_receive_has_of_a_large_message_is_read_as_a_stream_or_by_the_next_one() {
+    on_loop(|| async {
+        let (mut far, server) = open_client(&WebsockOptions::default());
+        server.set_blocking(false).expect("non-blocking");
+        let data: Vec<u8> = (0..150_000_u32).map(|i| (i % 251) as u8).collect();
+        let bytes = frame(0x82, &data);
+        let mut read = Vec::new();
+        for piece in bytes.chunks(30_000) {
+            far.write_all(piece).expect("written");
+            if piece.len() < 30_000 {
+                break;
+            }
+            let receiving = std::pin::pin!(server.receive_future());
+            assert!(futures_util::poll!(receiving).is_pending());
+            let mut some = [0; 7_000];
+            server.read_all(&mut some).expect("what was collected");
+            read.extend_from_slice(&some);
+        }
+        let message = server.receive_future().await.expect("received");
+        read.extend_from_slice(message.expect("the rest").data());
+        assert!(read == data);
+    });
+}
+
+#[test]
+fn a_large_text_is_refused_at_its_first_wrong_byte() {
+    on_loop(|| async {
+        let (mut far, server) = open_client(&WebsockOptions::default());
+        server.set_blocking(false).expect("non-blocking");
+        let mut text = vec![b'a'; 100_000];
+        text[60_000] = 0xff;
+        far.write_all(&frame(0x81, &text)[..50_000])
+            .expect("written");
+        let receiving = std::pin::pin!(server.receive_future());
+        assert!(futures_util::poll!(receiving).is_pending());
+        far.write_all(&frame(0x81, &text)[50_000..70_000])
+            .expect("written");
+        server.receive_future().await.expect_err("no text");
+        assert_eq!(read_close(&mut far).0, 1007);
+    });
+}
+
+#[test]
 fn a_message_over_the_limit_ends_the_connection_and_the_same_data_can_be_read_as_a_stream() {
     in_time(|| {
         let options = WebsockOptions::builder().max_message_size(1000);
