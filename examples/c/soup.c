@@ -17,6 +17,9 @@ static void
 answer (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query,
         gpointer user_data)
 {
+  /* A server that listens on no socket of its own closes the connection after each response. */
+  soup_message_headers_append (soup_server_message_get_response_headers (message), "Connection",
+                               "close");
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, "text/plain", SOUP_MEMORY_STATIC, "hello\n", 6);
 }
