@@ -148,18 +148,6 @@ pub(super) fn polled(channel: &Channel) {
     }
 }
 
-/// The counters and the number of calls before that of an fd handler.
-#[inline]
-pub(super) fn before_handler(channel: &Channel) -> Option<(&Arc<ChannelStats>, [u64; 2])> {
-    match observe::is_observed() {
-        true => {
-            let stats = stats(channel);
-            Some((stats, stats.calls()))
-        }
-        false => None,
-    }
-}
-
 /// Counts bytes that were moved without a virtual function.
 #[inline]
 pub(super) fn moved(channel: &Channel, side: Direction, count: usize) {

@@ -5,7 +5,8 @@
 //! of channels with pushed-back data, and everything else is out of line. The counters of a channel
 //! are made when the first observer begins, or when the channel is created after that (`stats`),
 //! and listed (`registry`). `blocked` measures calls that block threads, `busy` counts those that
-//! move nothing, `warning` has what is wrong, and `sample` looks for it in the counters.
+//! move nothing, `warning` has the kinds of warnings, and `sample` derives some of them from the
+//! counters.
 
 mod blocked;
 mod busy;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     busy::{self, Attempts, MOST_ATTEMPTS},
-    is_measured, registry,
+    is_measured, is_observed, registry,
     warning::{Episodes, WarningKind, warn},
 };
 use crate::{
@@ -104,6 +104,16 @@ impl Slot {
     #[inline]
     pub(crate) fn get(&self) -> Option<&Arc<ChannelStats>> {
         self.0.get()
+    }
+
+    /// The counters and the number of calls in each direction, before the callback of a watch or
+    /// an fd handler: see [`ChannelStats::fired`].
+    #[inline]
+    pub(crate) fn before_callback(&self) -> Option<(&Arc<ChannelStats>, [u64; 2])> {
+        if !is_observed() {
+            return None;
+        }
+        self.get().map(|stats| (stats, stats.calls()))
     }
 
     /// The counters, which are listed from now on.
@@ -289,8 +299,8 @@ impl ChannelStats {
         warn(self, WarningKind::ClosedUnread, &text, 0);
     }
 
-    /// The number of calls in each direction: see [`fired`](Self::fired).
-    pub(crate) fn calls(&self) -> [u64; 2] {
+    /// The number of calls in each direction.
+    pub(super) fn calls(&self) -> [u64; 2] {
         [0, 1].map(|side| self.sides[side].calls.load(Relaxed))
     }
 }

@@ -65,6 +65,9 @@ impl MonitorWarning {
 /// The number of kinds.
 const KINDS: usize = MonitorWarning::BusyLoop as usize + 1;
 
+// `Episodes` has a bit for each.
+const _: () = assert!(KINDS <= u8::BITS as usize);
+
 /// The most warnings that are kept for observers that have not taken them.
 const MOST_KEPT: usize = 256;
 

@@ -117,7 +117,8 @@ impl Native {
         }
         let len = (self.len as usize).min(mem::size_of_val(&self.storage));
         let start = (&raw const self.storage).cast::<u8>();
-        // SAFETY: `storage` has at least `len` bytes, all of which are initialized: see `empty`.
+        // SAFETY: `storage` has at least `len` bytes. All are initialized: `empty` zeroes them,
+        // system calls only store, and `sockaddr_storage` has no padding that a move could skip.
         Some(unsafe { std::slice::from_raw_parts(start, len) }.into())
     }
 
@@ -126,7 +127,8 @@ impl Native {
         let mut native = Self::empty();
         let len = bytes.len().min(mem::size_of_val(&native.storage));
         let start = (&raw mut native.storage).cast::<u8>();
-        // SAFETY: `bytes` has at least `len` bytes, and so has `storage`, which is another object.
+        // SAFETY: `len` is at most the length of `bytes` and the size of `storage`, which is a
+        // local variable that nothing else refers to. Any bytes are a valid `sockaddr_storage`.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, len) };
         native.len = len as libc::socklen_t;
         native

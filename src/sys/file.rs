@@ -72,21 +72,19 @@ pub(super) fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
     Ok(OFlag::from_bits_retain(flags))
 }
 
-/// Sets the mode. Returns whether it has changed.
-pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool> {
-    let before = status_flags(fd)?;
-    let mut flags = before;
-    flags.set(OFlag::O_NONBLOCK, !enabled);
-    if flags != before {
-        retry(|| nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(flags)))?;
+/// Sets non-blocking mode, and returns whether the descriptor was in blocking mode.
+pub(crate) fn make_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let was_blocking = !status_flags(fd)?.contains(OFlag::O_NONBLOCK);
+    if was_blocking {
+        set_nonblocking(fd, true)?;
     }
-    Ok(flags != before)
+    Ok(was_blocking)
 }
 
-/// Sets the mode, whatever it is: in one system call, where [`set_blocking`] takes two.
-pub(crate) fn put_in_mode(fd: BorrowedFd<'_>, blocking: bool) -> io::Result<()> {
-    let (number, nonblocking) = (fd.as_raw_fd(), i32::from(!blocking));
-    // SAFETY: the request reads one `int`, which outlives the call.
+/// Sets blocking or non-blocking mode, in one system call.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
+    let (number, nonblocking) = (fd.as_raw_fd(), i32::from(enabled));
+    // SAFETY: FIONBIO reads one `int`, and `nonblocking` outlives the call.
     call(|| unsafe { libc::ioctl(number, libc::FIONBIO, &raw const nonblocking) as isize })?;
     Ok(())
 }

@@ -97,7 +97,7 @@ impl Endpoint {
         if self.was_blocking.swap(false, Ordering::Relaxed)
             && let Ok(fd) = self.fd.get()
         {
-            let _ = file::set_blocking(fd.as_fd(), true);
+            let _ = file::set_nonblocking(fd.as_fd(), false);
         }
         let own = self.own.close_at_once();
         self.fd.close_at_once().and(own)
@@ -276,7 +276,7 @@ impl Endpoint {
         if self.own.shared().is_some() {
             return self.own.get();
         }
-        if file::set_blocking(fd.as_fd(), false)? {
+        if file::make_nonblocking(fd.as_fd())? {
             self.was_blocking.store(true, Ordering::Relaxed);
         }
         Ok(fd)

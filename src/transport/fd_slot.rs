@@ -125,7 +125,7 @@ impl FdSlot {
     }
 
     pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-        file::put_in_mode(self.get()?.as_fd(), enabled)
+        file::set_nonblocking(self.get()?.as_fd(), !enabled)
     }
 
     /// The descriptor, in blocking mode once it is ready.

@@ -9,8 +9,8 @@ mod addresses;
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
 mod datagrams_and_terminals;
+mod descriptor_limit;
 mod files;
-mod full_house;
 mod log;
 mod nbd;
 mod notify;

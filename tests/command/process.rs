@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
     path::PathBuf,
@@ -16,6 +17,16 @@ use nix::{sys::signal::Signal, unistd::Pid};
 
 /// Longer than anything takes that is going to happen at all.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Polls until a condition holds that nothing signals, such as the state of another process.
+#[track_caller]
+pub(crate) fn poll_until(is_met: impl Fn() -> bool, state: impl Fn() -> String) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !is_met() {
+        assert!(Instant::now() < deadline, "{}", state());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// The command `qio`.
 pub(crate) fn qio() -> PathBuf {
@@ -134,6 +145,12 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How many file descriptors it has.
+    pub(crate) fn descriptors(&self) -> usize {
+        let all = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        all.expect("it runs").count()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -4,8 +4,6 @@ use std::{
     fs,
     io::{ErrorKind, Read, Write},
     net::TcpStream,
-    thread,
-    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
@@ -13,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::{
     connect,
     pki::Pki,
-    process::{self, Running, TIMEOUT, start},
+    process::{self, Running, poll_until, start},
     reset,
     tls::{held, server, stop},
 };
@@ -31,11 +29,6 @@ fn is_reset(client: &mut TcpStream) -> bool {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => true,
         Err(e) => panic!("{e}"),
     }
-}
-
-fn descriptors(server: &Running) -> usize {
-    let all = fs::read_dir(format!("/proc/{}/fd", server.pid()));
-    all.expect("it runs").count()
 }
 
 /// The memory of a process, in bytes.
@@ -125,17 +118,13 @@ fn silent_clients_and_such_that_reset_keep_no_other_from_being_served_and_leak_n
             let served = || is_served(&address, &client_options);
             // The first ones of a thread leave behind what is used again.
             (0..4).for_each(|_| served());
-            let (before, memory_before) = (descriptors(&server), memory(&server));
+            let (before, memory_before) = (server.descriptors(), memory(&server));
             reset_in_the_handshake(bare(&address), scheme);
             let mut clients = silent(bare(&address), scheme);
             reset_in_the_handshake(bare(&address), scheme);
             served();
-            let most = before + 2 * MANY + 32;
-            assert!(
-                descriptors(&server) <= most,
-                "{scheme}: {}",
-                descriptors(&server)
-            );
+            let (most, now) = (before + 2 * MANY + 32, server.descriptors());
+            assert!(now <= most, "{scheme}: {now} descriptors");
             // About as much as a buffer of TLS for each.
             let grown = memory(&server).saturating_sub(memory_before);
             assert!(grown < 32 << 20, "{scheme}: {grown} bytes");
@@ -143,15 +132,10 @@ fn silent_clients_and_such_that_reset_keep_no_other_from_being_served_and_leak_n
             for client in &mut clients {
                 is_reset(client);
             }
-            let deadline = Instant::now() + TIMEOUT;
-            while descriptors(&server) > before {
-                assert!(
-                    Instant::now() < deadline,
-                    "{scheme}: {}",
-                    descriptors(&server)
-                );
-                thread::sleep(Duration::from_millis(5));
-            }
+            poll_until(
+                || server.descriptors() <= before,
+                || format!("{scheme}: {} descriptors", server.descriptors()),
+            );
             served();
             stop(server);
         }

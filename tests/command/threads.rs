@@ -7,7 +7,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::sys::signal::Signal;
@@ -54,11 +54,10 @@ fn clients_are_served_in_as_many_threads_as_requested() {
         let (mut server, path) = unix_server(&[option], folder.path(), "exec:cat");
         echo_of(&mut connect_unix(&path));
         // A thread that they start has their name at first.
-        let deadline = Instant::now() + process::TIMEOUT;
-        while workers(&server) != expected {
-            assert!(Instant::now() < deadline, "{}", workers(&server));
-            thread::sleep(Duration::from_millis(5));
-        }
+        process::poll_until(
+            || workers(&server) == expected,
+            || format!("{} threads", workers(&server)),
+        );
         let data = pattern(1_000_000);
         thread::scope(|scope| {
             for _ in 0..12 {

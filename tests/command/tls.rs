@@ -327,13 +327,7 @@ fn truncation_without_close_notify_is_an_error() {
     }
     // Nor where the service behind it breaks off.
     let (server, client, service, _input) = in_the_middle(&pki, &[]);
-    let abrupt = nix::libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    nix::sys::socket::setsockopt(&service, nix::sys::socket::sockopt::Linger, &abrupt)
-        .expect("set");
-    drop(service);
+    crate::reset(service);
     let cut = client.failure(1);
     assert!(cut.ends_with("data may have been truncated"), "{cut}");
     stop(server);

@@ -102,7 +102,7 @@ fn a_running_process_is_listed_and_shown_by_its_id() {
 #[test]
 fn a_program_with_privileges_ignores_the_variable() {
     if !nix::unistd::geteuid().is_root() {
-        return skip("only root gives files away");
+        return skip("only root can change the owner of a file");
     }
     let folder = tempfile::tempdir().expect("a folder");
     let flags = nix::sys::statvfs::statvfs(folder.path()).expect("mounted");
@@ -115,7 +115,7 @@ fn a_program_with_privileges_ignores_the_variable() {
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("shared");
     let program = folder.path().join("qio");
     fs::copy(qio(), &program).expect("copied");
-    chown(&program, Some(65534), None).expect("given away");
+    chown(&program, Some(65534), None).expect("changed");
     for (mode, listens) in [(0o755, true), (0o4755, false)] {
         fs::set_permissions(&program, Permissions::from_mode(mode)).expect("changed");
         let path = folder.path().join(format!("{mode:o}"));

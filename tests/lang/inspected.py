@@ -1,4 +1,4 @@
-"""A program with channels that are busy, idle, slow and read in vain, for the inspector to show."""
+"""A program with channels that are busy, idle, slow, and polled without progress, for the inspector to show."""
 
 import sys
 import threading

@@ -487,7 +487,10 @@ GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets the address of the other end. %G_IO_ERROR_NOT_CONNECTED if there is none.
+ * Gets the address of the peer. %G_IO_ERROR_NOT_CONNECTED if there is none.
+ *
+ * Of a connection over IP that was accepted it is the address as of then, also after the peer has
+ * reset the connection.
  *
  * Returns: (transfer full): the address
  *

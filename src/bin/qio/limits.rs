@@ -27,7 +27,7 @@ impl Usage {
     /// That of the clients of an address, with this second address.
     pub(crate) fn of(first: &Endpoint, second: &Endpoint) -> Self {
         let second_channel = match second.below() {
-            // A socket, and a duplicate of it until the answer is there. Of a name, another
+            // A socket, and a duplicate of it until it is connected. Of a name, another
             // address is tried in parallel.
             Endpoint::Connect(address, _) => 2 + u64::from(is_name(address)),
             Endpoint::Listen(..) | Endpoint::Udp { .. } => 1,

@@ -32,13 +32,13 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// The peer of a client that was accepted from this address, which must be in a range if there
-    /// are any. Reads its PROXY header, if one is expected; and everything about the client only
-    /// if it `is_shown` to the second address.
+    /// are any. Reads its PROXY header, if one is expected; the local address and the credentials
+    /// only if the second address `needs_peer`.
     pub(crate) async fn of_client(
         client: &ChannelSocket,
         source: Option<SocketAddr>,
         options: &AddressOptions,
-        is_shown: bool,
+        needs_peer: bool,
     ) -> io::Result<Self> {
         let range = &options.range;
         let allowed = |source: SocketAddr| range.iter().any(|it| it.contains(source.ip()));
@@ -51,7 +51,7 @@ impl Peer {
             Some(limit) => Box::pin(proxy_protocol::read(client.upcast_ref(), limit)).await?,
             None => None,
         };
-        if !is_shown {
+        if !needs_peer {
             return Ok(Self {
                 addresses: by_proxy,
                 credentials: None,

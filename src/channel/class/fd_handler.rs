@@ -21,7 +21,6 @@ use crate::{
     channel::{
         Channel,
         ffi::{IOHandler, QIOChannel},
-        observed,
         poll_io::PollIo,
         wait,
     },
@@ -144,7 +143,7 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
         if !current.load(Ordering::Acquire) {
             return;
         }
-        let observed = observed::before_handler(channel);
+        let observed = channel.imp().waiters.stats.before_callback();
         last.call.make();
         if got.contains(IOCondition::NVAL) {
             return;

@@ -74,10 +74,7 @@ impl VFuncs<'_> {
     ) -> io::Result<usize> {
         let size = total_len(iov);
         let plain = self.begin()?;
-        if observe::is_unusual() {
-            return self.write_unusual(|| self.writev_usual(plain, size, iov, fds, flags));
-        }
-        self.writev_usual(plain, size, iov, fds, flags)
+        self.observed_write(|| self.writev_usual(plain, size, iov, fds, flags))
     }
 
     /// As [`writev`](Self::writev), into one buffer and without blocking, by the shortest path.
@@ -95,6 +92,15 @@ impl VFuncs<'_> {
         }
         self.writev(&[IoSlice::new(buf)], &[], flags)
             .map(Transferred::whole)
+    }
+
+    /// Writes, and counts that while the process is observed.
+    #[inline(always)]
+    fn observed_write(self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        match observe::is_unusual() {
+            true => self.write_unusual(write),
+            false => write(),
+        }
     }
 
     /// Writes where some channel has pushed-back data, or calls are counted.
@@ -178,10 +184,7 @@ impl VFuncs<'_> {
                 false => self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised),
             }
         };
-        match observe::is_unusual() {
-            true => self.write_unusual(write),
-            false => write(),
-        }
+        self.observed_write(write)
     }
 
     /// Writes bytes from an offset on; without a copy if the flags have `ZERO_COPY` and the class
@@ -205,10 +208,7 @@ impl VFuncs<'_> {
                     self.check_write(data.len(), false, flags)?;
                     keep(&self.channel(), bytes, from, flags)
                 };
-                match observe::is_unusual() {
-                    true => self.write_unusual(write),
-                    false => write(),
-                }
+                self.observed_write(write)
             }
             None if from == 0 => self.write_bytes(bytes, fds, flags),
             None => self.writev(&[IoSlice::new(data)], fds, flags),

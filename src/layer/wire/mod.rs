@@ -57,7 +57,7 @@ use crate::{
 /// The most buffers of a payload that is sent in place.
 pub(super) const IN_PLACE_BUFFERS: usize = 8;
 
-/// How much is read at once behind a place of an engine: the header of what follows, and little
+/// How much is read at once beyond the destination of an engine: the next header, and little
 /// that has to be copied.
 const BEHIND: usize = 4096;
 
@@ -95,14 +95,14 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     /// end-of-file.
     fn feed(&mut self, buffer: Vec<u8>, count: usize);
 
-    /// Takes bytes behind which the next read is to store, and how many of these at most. What is
+    /// Takes the queue to which the next read is to append, and how many bytes at most. What is
     /// read beyond that is fed.
-    fn take_place(&mut self) -> Option<(Queue, usize)> {
+    fn take_destination(&mut self) -> Option<(Queue, usize)> {
         None
     }
 
     /// Restores it, with so many new bytes at its end. Is called before [`feed`](Self::feed).
-    fn restore_place(&mut self, _place: Queue, _count: usize) {}
+    fn restore_destination(&mut self, _destination: Queue, _count: usize) {}
 
     /// A read of the lower channel has met would-block.
     fn has_drained(&mut self);
@@ -218,15 +218,15 @@ impl<E: Engine> Wire<E> {
             return (engine, Err(io::ErrorKind::WouldBlock.into()));
         };
         // The rest of a packet that is longer than the buffers would be lost.
-        let mut place = match self.lower().imp().is_message_oriented() {
+        let mut destination = match self.lower().imp().is_message_oriented() {
             true => None,
-            false => engine.take_place(),
+            false => engine.take_destination(),
         };
         drop(engine);
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = match &mut place {
+        let result = match &mut destination {
             None => lower_io::read(self.lower(), &mut buffer),
             Some((queue, most)) => {
                 let iov = [queue.extend(*most), &mut buffer[..BEHIND]];
@@ -235,19 +235,19 @@ impl<E: Engine> Wire<E> {
             }
         };
         let mut engine = self.engine();
-        let mut placed = 0;
-        if let Some((mut queue, most)) = place {
-            placed = most.min(*result.as_ref().unwrap_or(&0));
-            queue.retract(most - placed);
-            engine.restore_place(queue, placed);
+        let mut appended = 0;
+        if let Some((mut queue, most)) = destination {
+            appended = most.min(*result.as_ref().unwrap_or(&0));
+            queue.retract(most - appended);
+            engine.restore_destination(queue, appended);
         }
         let result = match result {
-            Ok(count) if placed > 0 && count == placed => {
+            Ok(count) if appended > 0 && count == appended => {
                 give_buffer(buffer);
                 Ok(())
             }
             Ok(count) => {
-                engine.feed(buffer, count - placed);
+                engine.feed(buffer, count - appended);
                 Ok(())
             }
             Err(e) => {

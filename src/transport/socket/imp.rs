@@ -384,7 +384,7 @@ impl ChannelSocket {
     /// non-blocking mode, for all that share it.
     pub(super) fn nonblocking_listener(&self) -> io::Result<FdGuard<'_>> {
         let fd = self.fd.get()?;
-        file::set_blocking(fd.as_fd(), false)?;
+        file::set_nonblocking(fd.as_fd(), true)?;
         Ok(fd)
     }
 

@@ -9,7 +9,6 @@ use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolea
 use super::{FUNCS, IDLE_FUNCS, State, WaitFdFn, WatchKind, WatchSource};
 use crate::{
     hub::Hub,
-    observe,
     types::Readiness,
     watch::{
         ALWAYS, callback,
@@ -264,14 +263,7 @@ pub(super) unsafe extern "C" fn dispatch(
         state.empty_polls.set(0);
         state.dispatching.set(true);
         let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
-        let observed = match observe::is_observed() {
-            true => state
-                .waiters
-                .stats
-                .get()
-                .map(|stats| (stats, stats.calls())),
-            false => None,
-        };
+        let observed = state.waiters.stats.before_callback();
         let again = func(object, condition.into_glib(), data);
         if let Some((stats, calls)) = observed
             && again != G_SOURCE_REMOVE

@@ -34,7 +34,7 @@ pub(crate) fn list_live() {
     }
 }
 
-/// The place of a channel in the list, plus one; 0 while it is not listed. Dropping it removes the
+/// The key of a channel in the list, plus one; 0 while it is not listed. Dropping it removes the
 /// channel.
 #[derive(Debug, Default)]
 pub(super) struct LiveEntry(AtomicU32);

@@ -1,10 +1,10 @@
-//! What messages call a channel.
+//! The label of a channel in diagnostics.
 
 use std::sync::OnceLock;
 
 use crate::sync::ForkMutex;
 
-/// The name of a channel, and what it is without one.
+/// The name of a channel, and the description that replaces it in its label.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     name: ForkMutex<Option<glib::GString>>,
@@ -30,7 +30,7 @@ impl Texts {
         self.description.get_or_init(|| description.into());
     }
 
-    /// The label of a channel of a class.
+    /// The label of a channel of this class.
     pub(crate) fn label(&self, class: &str) -> String {
         match (self.name(), self.description.get()) {
             (Some(name), _) => format!("{class} \"{name}\""),

@@ -14,8 +14,11 @@ use futures_util::future::{Either, select};
 use glib::{ControlFlow, IOCondition};
 use qio::{Channel, ChannelSocket, MonitorWarning, prelude::*};
 
-use super::{Warnings, kinds, named, observed, warnings::tls, watching};
-use crate::common::{TIMEOUT, iterate_until, nonblocking_pair};
+use super::{Warnings, kinds, named, observed, only_warning, warnings::tls, watching};
+use crate::{
+    common::{TIMEOUT, iterate_until, nonblocking_pair},
+    layer::tls::fixtures::handshake,
+};
 
 /// Makes calls until there is a warning.
 #[track_caller]
@@ -47,10 +50,7 @@ fn an_fd_handler_that_does_not_read_or_write_is_one_warning() {
             for _ in 0..100 {
                 context.iteration(false);
             }
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("there".into(), MonitorWarning::UnreadWatch)]
-            );
+            only_warning(&monitor, &warnings, "there", MonitorWarning::UnreadWatch);
             let message = warnings.borrow()[0].2.clone();
             assert!(message.starts_with("its fd handler has fired 1000 times"));
             there.set_fd_handler_local(Some(context), None, nothing());
@@ -119,10 +119,7 @@ fn a_task_that_polls_a_future_without_progress_is_one_warning() {
                 for _ in 0..100 {
                     context.iteration(false);
                 }
-                assert_eq!(
-                    kinds(&monitor, &warnings),
-                    [("there".into(), MonitorWarning::BusyLoop)]
-                );
+                only_warning(&monitor, &warnings, "there", MonitorWarning::BusyLoop);
                 let message = warnings.borrow()[0].2.clone();
                 assert!(message.starts_with("it was called or polled 10000 times"));
                 is_over.set(true);
@@ -148,10 +145,7 @@ fn a_wait_for_input_that_is_not_read_is_a_warning() {
             });
             iterate_until(context, || !warnings.borrow().is_empty());
             waiting.abort();
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("there".into(), MonitorWarning::BusyLoop)]
-            );
+            only_warning(&monitor, &warnings, "there", MonitorWarning::BusyLoop);
         },
     );
 }
@@ -164,16 +158,10 @@ fn calls_that_would_block_in_a_loop_are_one_warning_of_the_outermost_channel() {
             let (monitor, warnings) = watching();
             let (client, server) = tls(ChannelSocket::pair().expect("a pair"));
             named(&client, "client");
-            let end = server.clone();
-            let handshake = thread::spawn(move || end.handshake().expect("a handshake"));
-            client.handshake().expect("a handshake");
-            handshake.join().expect("no panic");
+            handshake(&client, &server);
             client.set_blocking(false).expect("non-blocking");
             until_warning(&monitor, &warnings, || would_block(&client));
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("client".into(), MonitorWarning::BusyLoop)]
-            );
+            only_warning(&monitor, &warnings, "client", MonitorWarning::BusyLoop);
         },
     );
 }
@@ -195,10 +183,7 @@ fn a_watch_that_continues_after_the_end_is_a_warning() {
             watch.attach(Some(context));
             iterate_until(context, || !warnings.borrow().is_empty());
             watch.destroy();
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("there".into(), MonitorWarning::BusyLoop)]
-            );
+            only_warning(&monitor, &warnings, "there", MonitorWarning::BusyLoop);
         },
     );
 }

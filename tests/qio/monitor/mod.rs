@@ -58,3 +58,9 @@ fn kinds(monitor: &Monitor, warnings: &Warnings) -> Vec<(String, MonitorWarning)
     let kinds = warnings.iter().map(|(name, kind, _)| (name.clone(), *kind));
     kinds.collect()
 }
+
+/// Makes sure that there was one warning, about this channel.
+#[track_caller]
+fn only_warning(monitor: &Monitor, warnings: &Warnings, name: &str, kind: MonitorWarning) {
+    assert_eq!(kinds(monitor, warnings), [(name.to_owned(), kind)]);
+}

@@ -10,8 +10,11 @@ use std::{
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Monitor, MonitorWarning, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::{item, kinds, named, observed, watching};
-use crate::common::{fill, iterate_until, nonblocking_pair};
+use super::{item, kinds, named, observed, only_warning, watching};
+use crate::{
+    common::{fill, iterate_until, nonblocking_pair},
+    layer::tls::fixtures::handshake,
+};
 
 /// Longer than the threshold.
 const LONG: Duration = Duration::from_millis(40);
@@ -57,10 +60,7 @@ fn a_read_that_blocks_a_main_loop_is_a_warning() {
             context.block_on(async move {
                 reader.read(&mut [0]).expect("read");
             });
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("late".into(), MonitorWarning::BlockedLoop)]
-            );
+            only_warning(&monitor, &warnings, "late", MonitorWarning::BlockedLoop);
             let (_, _, message) = &warnings.borrow()[0];
             let start = "a read has blocked a thread that runs a main context for ";
             let took = message.strip_prefix(start).expect("a message");
@@ -222,10 +222,7 @@ fn a_watch_that_fires_and_is_not_read_is_one_warning() {
             for _ in 0..5000 {
                 context.iteration(false);
             }
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("there".into(), MonitorWarning::UnreadWatch)]
-            );
+            only_warning(&monitor, &warnings, "there", MonitorWarning::UnreadWatch);
             watch.destroy();
             let watch = self::watch(&there, IOCondition::OUT, |_, _| ControlFlow::Continue);
             watch.attach(Some(context));
@@ -271,19 +268,13 @@ fn pending_output_that_makes_no_progress_is_a_warning() {
             let (monitor, warnings) = watching();
             let (client, server) = tls(nonblocking_pair());
             named(&client, "client");
-            let end = server.clone();
-            let handshake = thread::spawn(move || end.handshake().expect("a handshake"));
-            client.handshake().expect("a handshake");
-            handshake.join().expect("no panic");
+            handshake(&client, &server);
             client.set_blocking(false).expect("non-blocking");
             fill(&client);
             assert!(item(&monitor, "client").pending_output() > 0);
             assert_eq!(kinds(&monitor, &warnings), []);
             iterate_until(context, || !warnings.borrow().is_empty());
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("client".into(), MonitorWarning::PendingOutput)]
-            );
+            only_warning(&monitor, &warnings, "client", MonitorWarning::PendingOutput);
         },
     );
 }
@@ -295,10 +286,7 @@ fn pending_output_that_makes_progress_is_no_warning() {
         |context| {
             let (monitor, warnings) = watching();
             let (client, server) = tls(nonblocking_pair());
-            let end = server.clone();
-            let handshake = thread::spawn(move || end.handshake().expect("a handshake"));
-            client.handshake().expect("a handshake");
-            handshake.join().expect("no panic");
+            handshake(&client, &server);
             client.set_blocking(false).expect("non-blocking");
             let end = Instant::now() + Duration::from_millis(2500);
             let reader = thread::spawn(move || {
@@ -327,10 +315,7 @@ fn closing_with_input_unread_is_a_warning() {
         named(&there, "there");
         here.write_all(b"hello").expect("written");
         there.close().expect("closed");
-        assert_eq!(
-            kinds(&monitor, &warnings),
-            [("there".into(), MonitorWarning::ClosedUnread)]
-        );
+        only_warning(&monitor, &warnings, "there", MonitorWarning::ClosedUnread);
         let (_, _, message) = &warnings.borrow()[0];
         assert!(message.contains("5 bytes"), "{message}");
     });
@@ -372,17 +357,11 @@ fn a_handshake_that_takes_ten_seconds_is_a_warning() {
             named(&slow, "slow");
             slow.read(&mut [0]).expect_err("would block");
             let (client, server) = tls(ChannelSocket::pair().expect("a pair"));
-            let end = server.clone();
-            let handshake = thread::spawn(move || end.handshake().expect("a handshake"));
-            client.handshake().expect("a handshake");
-            handshake.join().expect("no panic");
+            handshake(&client, &server);
             let begun = Instant::now();
             iterate_until(context, || !warnings.borrow().is_empty());
             assert!(begun.elapsed() > Duration::from_secs(9));
-            assert_eq!(
-                kinds(&monitor, &warnings),
-                [("slow".into(), MonitorWarning::SlowHandshake)]
-            );
+            only_warning(&monitor, &warnings, "slow", MonitorWarning::SlowHandshake);
         },
     );
 }

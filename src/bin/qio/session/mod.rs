@@ -176,11 +176,11 @@ impl Session {
     ) -> Result<Admitted, Refused> {
         let begin = Instant::now();
         let address = client.address();
-        let (mut name, is_shown) = (address.clone(), self.second.sees_peer());
+        let (mut name, needs_peer) = (address.clone(), self.second.needs_peer());
         let admitting = async {
             let (first, peer) = side
                 .of_client(client)?
-                .layered(is_shown)
+                .layered(needs_peer)
                 .or_cancelled(stop)
                 .await?;
             name = Some(first.name());

@@ -99,8 +99,9 @@ impl Side {
         self.layers.over(Guard(channel))
     }
 
-    /// Whether this side, as the second one, gets to see the peer.
-    pub(super) fn sees_peer(&self) -> bool {
+    /// Whether this side, as the second one, passes on the addresses or the credentials of the
+    /// peer.
+    pub(super) fn needs_peer(&self) -> bool {
         match self.endpoint.below() {
             Endpoint::Exec(_) => true,
             Endpoint::Connect(_, options) => options.send_proxy.is_some(),
@@ -170,8 +171,8 @@ pub(super) enum First {
 
 impl First {
     /// Checks the source of a client, reads its PROXY header, and adds TLS and a WebSocket.
-    /// `is_shown`: the second address gets to see the peer.
-    pub(super) async fn layered(self, is_shown: bool) -> io::Result<(Guard, Peer)> {
+    /// `needs_peer`: see [`needs_peer`](Side::needs_peer) of the second side.
+    pub(super) async fn layered(self, needs_peer: bool) -> io::Result<(Guard, Peer)> {
         match self {
             Self::Opened(guard) => Ok((guard, Peer::default())),
             Self::Client {
@@ -181,7 +182,7 @@ impl First {
                 layers,
             } => {
                 let Connection { socket, source, .. } = connection;
-                let peer = Peer::of_client(&socket, source, &options, is_shown).await?;
+                let peer = Peer::of_client(&socket, source, &options, needs_peer).await?;
                 if options.expect_proxy.is_some()
                     && let Some(addresses) = peer.addresses
                 {

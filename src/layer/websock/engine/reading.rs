@@ -196,16 +196,9 @@ impl WebsockState {
         if let Some(key) = key {
             mask::apply(payload, key, 0);
         }
-        if kind == WebsockMessageKind::Text
-            && let Err(e) = str::from_utf8(payload)
-        {
-            let fault = match e.error_len() {
-                Some(_) => "a text is not UTF-8",
-                None => "a text ends inside of a character",
-            };
-            return Err(self.violate(&Violation::text(fault)));
-        }
         let data = Bytes::from(&*payload);
+        self.check_text(&data)?;
+        self.end_payload()?;
         self.input.bytes.take(len as usize);
         (self.frames_in.frame, self.frames_in.message) = (None, None);
         Ok(Some((kind, data)))

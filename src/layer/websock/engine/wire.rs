@@ -53,12 +53,12 @@ impl Engine for WebsockState {
         }
     }
 
-    fn take_place(&mut self) -> Option<(Queue, usize)> {
+    fn take_destination(&mut self) -> Option<(Queue, usize)> {
         self.take_message()
     }
 
-    fn restore_place(&mut self, place: Queue, count: usize) {
-        self.restore_message(place, count);
+    fn restore_destination(&mut self, destination: Queue, count: usize) {
+        self.restore_message(destination, count);
     }
 
     fn has_drained(&mut self) {

@@ -143,7 +143,7 @@ fn take_fd(connection: &gio::SocketConnection) -> io::Result<OwnedFd> {
     connection
         .close(gio::Cancellable::NONE)
         .map_err(from_glib_error)?;
-    file::set_blocking(fd.as_fd(), true)?;
+    file::set_nonblocking(fd.as_fd(), false)?;
     Ok(fd)
 }
 

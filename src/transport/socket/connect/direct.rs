@@ -93,7 +93,7 @@ pub(super) async fn connect(
             limited.await.map_err(as_system_error)?
         }
     };
-    file::put_in_mode(fd.as_fd(), true)?;
+    file::set_nonblocking(fd.as_fd(), false)?;
     report(ConnectStage::Connected, Some(address)).await;
     Ok((fd, (native.family(), kind)))
 }

@@ -45,7 +45,7 @@ impl ChannelSocket {
     /// non-blocking mode whatever the channel's mode is: another process that shares it may accept
     /// a connection that this one has polled.
     pub(in crate::transport::socket) fn open_listening(&self, fd: OwnedFd) -> io::Result<()> {
-        file::set_blocking(fd.as_fd(), false)?;
+        file::set_nonblocking(fd.as_fd(), true)?;
         let traits = FdInfo::of(fd.as_fd())?.socket;
         self.fill(&mut Some(fd), traits.ok_or_else(not_a_socket)?, true)
     }

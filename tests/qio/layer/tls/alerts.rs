@@ -1,4 +1,4 @@
-//! Alerts that a handshake over a limit, or one that this end gives up, sends to OpenSSL's peers.
+//! Alerts that a handshake over a limit, or one that this end cancels, sends to OpenSSL's peers.
 
 use std::{
     io::{Read as _, Write as _},
@@ -161,15 +161,15 @@ fn a_handshake_that_is_aborted_for_others_gets_the_alert_internal_error() {
     });
 }
 
-/// What a client receives of a server that gives up the handshake once it has sent `flight`, which
+/// What a client receives of a server that cancels the handshake once it has sent `flight`, which
 /// may be empty.
-fn received(flight: &[u8], give_up: fn(&ChannelTls)) -> Vec<u8> {
+fn received(flight: &[u8], cancel: fn(&ChannelTls)) -> Vec<u8> {
     let (mut here, server) = server(&server_creds());
     server.set_blocking(false).expect("set");
     here.write_all(flight).expect("written");
     let e = server.read(&mut [0]).expect_err("it waits");
     assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock, "{e}");
-    give_up(&server);
+    cancel(&server);
     drop(server);
     let mut received = Vec::new();
     here.read_to_end(&mut received).expect("an end");
@@ -194,10 +194,10 @@ fn a_handshake_that_is_closed_shut_down_or_dropped_gets_user_canceled_and_close_
     in_time(|| {
         let close = |server: &ChannelTls| server.close().expect("closed");
         let shut = |server: &ChannelTls| server.shutdown(Shutdown::Write).expect("shut down");
-        for give_up in [close, shut, |_: &ChannelTls| {}] {
-            assert_eq!(received(&[], give_up), CANCELLATION);
-            assert_eq!(received(&[22, 3, 1, 0], give_up), CANCELLATION);
-            let answered = received(&hello(SslVersion::TLS1_2), give_up);
+        for cancel in [close, shut, |_: &ChannelTls| {}] {
+            assert_eq!(received(&[], cancel), CANCELLATION);
+            assert_eq!(received(&[22, 3, 1, 0], cancel), CANCELLATION);
+            let answered = received(&hello(SslVersion::TLS1_2), cancel);
             assert_eq!(answered[..3], [22, 3, 3], "a ServerHello");
             assert!(answered.ends_with(&CANCELLATION), "{answered:?}");
         }

@@ -94,7 +94,7 @@ pub(super) fn connected() -> (ChannelTls, ChannelTls) {
 
 /// Lets two ends perform the handshake.
 #[track_caller]
-pub(super) fn handshake(client: &ChannelTls, server: &ChannelTls) {
+pub(crate) fn handshake(client: &ChannelTls, server: &ChannelTls) {
     let (here, there) = try_handshake(client, server);
     here.expect("the client's handshake");
     there.expect("the server's handshake");

@@ -12,14 +12,13 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
 
 use crate::{
     connect,
-    process::{Running, TIMEOUT, qio},
+    process::{Running, poll_until, qio},
 };
 
 /// The hard limit of descriptors.
@@ -44,11 +43,6 @@ fn most(first: &str, second: &str, options: &[&str]) -> usize {
     let errors = limited(&all).end().errors;
     let number = errors.trim_end().rsplit(' ').next().unwrap_or_default();
     number.parse().unwrap_or_else(|_| panic!("{errors}"))
-}
-
-fn descriptors(server: &Running) -> usize {
-    let all = fs::read_dir(format!("/proc/{}/fd", server.pid()));
-    all.expect("it runs").count()
 }
 
 /// Returns what it receives, and counts its clients.
@@ -136,12 +130,11 @@ fn fill(first: &str, second: &str, options: &[&str], at_least: usize, served: &d
             false => exchange(&mut **client),
         }
     }
-    let deadline = Instant::now() + TIMEOUT;
-    while served() < most {
-        assert!(Instant::now() < deadline, "{about}: {} of {most}", served());
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert!(descriptors(&server) <= LIMIT);
+    poll_until(
+        || served() >= most,
+        || format!("{about}: {} of {most}", served()),
+    );
+    assert!(server.descriptors() <= LIMIT);
     // Another one waits, and is served then.
     let mut next = connect();
     drop(clients.pop());
