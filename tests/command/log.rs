@@ -259,6 +259,31 @@ fn the_journal_gets_entries_with_fields_if_standard_error_is_connected_to_it() {
 }
 
 #[test]
+fn messages_of_glib_and_of_the_library_are_lines_of_the_log_and_never_on_standard_output() {
+    needs!("python3");
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("file");
+    fs::write(&file, "data").expect("written");
+    let relayed = |format: &str| {
+        let mut relay = process::relay();
+        let file = format!("file:{}", file.display());
+        relay.env("G_MESSAGES_DEBUG", "all");
+        relay.args([format, &*file, "stdio"]).stdin(Stdio::null());
+        let output = relay.output().expect("qio");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "data");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let text = relayed("--log=text");
+    assert!(text.contains("qio: Qio: "), "{text}");
+    let other = text.lines().find(|line| !line.starts_with("qio: "));
+    assert_eq!(other, None);
+    let json = relayed("--log=json");
+    let line = json.lines().next().expect("a line");
+    assert_eq!(field(line, "level"), "debug");
+    assert_eq!(field(line, "domain"), "Qio");
+}
+
+#[test]
 fn progress_is_logged_on_request_without_a_terminal() {
     let arguments = ["--progress=on", "stdio", "exec:cat"];
     let (mut relay, input) = held(process::relay().args(arguments));

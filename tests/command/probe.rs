@@ -63,7 +63,7 @@ fn a_probe_shows_the_tls_version_the_chain_and_the_verdict() {
         "TLS TLS 1.3, TLS_AES_256_GCM_SHA384, ALPN http/1.1, with ",
         "certificate verified",
         "0 ",
-        "names server.test",
+        "names server.test, 127.0.0.1",
         "sha256 ",
     ] {
         let found = shown.lines().any(|it| it.starts_with(line));

@@ -28,13 +28,13 @@ mod imp {
     pub struct Ends {
         pub(super) read: OnceLock<Channel>,
         pub(super) write: OnceLock<Channel>,
-        /// What ends with the writing, for the reader.
-        pub(super) teller: OnceLock<ChannelFile>,
+        /// The write end of the pipe that is read: closed with the write direction.
+        pub(super) pipe_end: OnceLock<ChannelFile>,
     }
 
     #[glib::object_subclass]
     impl ObjectSubclass for Ends {
-        const NAME: &'static str = "QioEnds";
+        const NAME: &'static str = "QioJoin";
         type Type = super::Ends;
         type ParentType = Channel;
     }
@@ -96,8 +96,8 @@ mod imp {
                     let _ = write.shutdown(Shutdown::Write);
                 }
                 write.close()?;
-                if let Some(teller) = self.teller.get() {
-                    teller.close()?;
+                if let Some(pipe_end) = self.pipe_end.get() {
+                    pipe_end.close()?;
                 }
             }
             Ok(())
@@ -118,19 +118,19 @@ mod imp {
 }
 
 glib::wrapper! {
-    /// A channel whose two directions are two channels.
+    /// A channel whose two directions are two channels, as those of `tokio::io::join` are.
     pub struct Ends(ObjectSubclass<imp::Ends>) @extends Channel;
 }
 
 impl Ends {
-    fn new(read: Channel, write: Channel, teller: Option<ChannelFile>) -> Self {
+    fn new(read: Channel, write: Channel, pipe_end: Option<ChannelFile>) -> Self {
         let this: Self = glib::Object::new();
         this.set_feature(Feature::SHUTDOWN);
         let imp = glib::subclass::prelude::ObjectSubclassIsExt::imp(&this);
         imp.read.set(read).expect("new");
         imp.write.set(write).expect("new");
-        if let Some(teller) = teller {
-            imp.teller.set(teller).expect("new");
+        if let Some(pipe_end) = pipe_end {
+            imp.pipe_end.set(pipe_end).expect("new");
         }
         this
     }
@@ -142,8 +142,8 @@ impl Ends {
 
     /// A file to be written: there is nothing to be read, until the writing is done.
     pub(crate) fn writing(file: ChannelFile) -> io::Result<Self> {
-        let (silence, teller) = ChannelFile::pipe()?;
-        Ok(Self::new(silence.upcast(), file.upcast(), Some(teller)))
+        let (empty, pipe_end) = ChannelFile::pipe()?;
+        Ok(Self::new(empty.upcast(), file.upcast(), Some(pipe_end)))
     }
 
     /// Standard input and output, which are used by this channel alone from now on: the processes

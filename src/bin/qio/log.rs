@@ -47,8 +47,9 @@ pub(crate) fn init(format: Option<Format>) {
         true => Format::Journald,
         false => Format::Text,
     });
-    if FORMAT.set(format).is_ok() && format == Format::Json {
-        // Messages of the library, and of GLib.
+    if FORMAT.set(format).is_ok() {
+        // Messages of the library, and of GLib, whose own writer uses standard output for some, and
+        // blocks.
         glib::log_set_writer_func(library_message);
     }
 }
@@ -79,8 +80,10 @@ pub(crate) enum Event {
     Drain,
     Progress,
     Total,
-    /// A message of the library, or of GLib.
+    /// A message of the command.
     Message,
+    /// A message of the library, or of GLib.
+    Library(LogLevel),
 }
 
 impl Event {
@@ -96,15 +99,18 @@ impl Event {
             Self::Drain => "drain",
             Self::Progress => "progress",
             Self::Total => "total",
-            Self::Message => "message",
+            Self::Message | Self::Library(_) => "message",
         }
     }
 
     /// The level, and its number in syslog(3).
     fn level(self) -> (&'static str, &'static str) {
         match self {
-            Self::Error => ("error", "3"),
-            Self::Message => ("warning", "4"),
+            Self::Error | Self::Library(LogLevel::Error | LogLevel::Critical) => ("error", "3"),
+            Self::Library(LogLevel::Debug) => ("debug", "7"),
+            Self::Library(LogLevel::Info) => ("info", "6"),
+            Self::Library(LogLevel::Message) => ("notice", "5"),
+            Self::Message | Self::Library(LogLevel::Warning) => ("warning", "4"),
             Self::Listening | Self::Reload | Self::Drain => ("notice", "5"),
             _ => ("info", "6"),
         }
@@ -283,8 +289,11 @@ fn library_message(level: LogLevel, fields: &[LogField<'_>]) -> LogWriterOutput 
     };
     let domain = value("GLIB_DOMAIN");
     if !glib::log_writer_default_would_drop(level, domain.as_deref()) {
-        let message = value("MESSAGE").unwrap_or_default();
-        entry(Event::Message, message)
+        let mut message = value("MESSAGE").unwrap_or_default();
+        if let (Some(domain), Some(Format::Text)) = (&domain, FORMAT.get()) {
+            message = format!("{domain}: {message}");
+        }
+        entry(Event::Library(level), message)
             .text_if("domain", domain)
             .write();
     }

@@ -4,6 +4,7 @@
 //! printed up to a length, with control characters escaped.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     io, iter,
     sync::{Arc, Mutex},
@@ -274,8 +275,14 @@ fn one_certificate(depth: usize, certificate: &TlsCertificate, report: &Report) 
     );
     report.line(&format!("  {depth}"), &text);
     let names = certificate.dns_names();
+    let names = names.iter().map(|name| String::from_utf8_lossy(name));
+    let addresses = certificate.ip_addresses();
+    let addresses = addresses.iter().map(|address| address.to_str());
+    let names: Vec<_> = names
+        .chain(addresses.map(String::from).map(Cow::from))
+        .collect();
     let shown = names.iter().take(MOST_NAMES);
-    let shown = shown.map(|it| shortened(&String::from_utf8_lossy(it), MOST_TEXT).into_owned());
+    let shown = shown.map(|name| shortened(name, MOST_TEXT).into_owned());
     let mut shown: Vec<_> = shown.collect();
     if names.len() > MOST_NAMES {
         shown.push(format!("and {} more", names.len() - MOST_NAMES));
