@@ -77,7 +77,9 @@ fn macro_names(code: &str) -> Vec<(String, String)> {
 fn the_macros_of_c_functions_have_the_names_of_these() {
     let names: Vec<_> = sources()
         .iter()
-        .filter(|source| source.path.starts_with("capi/") && source.path != "capi/macros.rs")
+        .filter(|source| {
+            source.path.starts_with("capi/") && !source.path.starts_with("capi/macros")
+        })
         .flat_map(|source| macro_names(&source.code))
         .collect();
     assert!(names.len() > 100, "the macros are found");
@@ -99,7 +101,9 @@ fn finish_functions(code: &str) -> Vec<(String, String)> {
 fn finish_functions_return_the_results_of_their_asynchronous_functions() {
     let pairs: Vec<_> = sources()
         .iter()
-        .filter(|source| source.path.starts_with("capi/") && source.path != "capi/macros.rs")
+        .filter(|source| {
+            source.path.starts_with("capi/") && !source.path.starts_with("capi/macros")
+        })
         .flat_map(|source| finish_functions(&source.code))
         .collect();
     assert!(pairs.len() > 20, "the macros are found");

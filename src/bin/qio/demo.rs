@@ -10,23 +10,25 @@
 //!
 //! `qio demo [FILE]`; without a path the program sends itself.
 
+mod hops;
+
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::RefCell,
     env, fs,
     io::{self, ErrorKind, IoSlice, IoSliceMut, IsTerminal, Write},
-    ops::Range,
     path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
-    time::{Duration, Instant},
 };
 
-use glib::{ControlFlow, IOCondition};
+use glib::IOCondition;
 use indicatif::{ProgressBar, ProgressStyle};
 use qio::{
-    Channel, ChannelBuffer, ChannelCommand, ChannelFile, ChannelSocket, Feature, ReadFlags,
-    Shutdown, WriteFlags, prelude::*, to_glib_error,
+    Channel, ChannelBuffer, ChannelCommand, ChannelFile, ChannelSocket, ReadFlags, WriteFlags,
+    prelude::*, to_glib_error,
 };
+
+use hops::{Hop, Journey};
 
 /// From each channel to the next.
 const HOPS: usize = 4;
@@ -215,7 +217,7 @@ fn set_out(
     journey.once_ready("accepting", &listener, IOCondition::IN, move |listener| {
         let server = listener.accept()?;
         if server.remote_address()?.to_string() != client_address {
-            // Another client has connected to the port: this test's own connection is still to
+            // Another client has connected to the port: this program's own connection is still to
             // come.
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -226,178 +228,6 @@ fn set_out(
 
     Hop::new(journey, "sha256sum -> memory", command, memory).watch(IOCondition::IN);
     Ok(())
-}
-
-/// The state that all hops share: the main loop, the completed hops, and the first error.
-struct Journey {
-    main_loop: glib::MainLoop,
-    done: RefCell<Vec<Hop>>,
-    failure: RefCell<Option<io::Error>>,
-    /// The file once more, by the descriptor that came through the unix socket.
-    passed: OnceCell<ChannelFile>,
-}
-
-impl Journey {
-    fn new() -> Rc<Self> {
-        Rc::new(Self {
-            main_loop: glib::MainLoop::new(None, false),
-            done: RefCell::default(),
-            failure: RefCell::default(),
-            passed: OnceCell::new(),
-        })
-    }
-
-    /// Does something once, as soon as it can be done without blocking.
-    fn once_ready<C: IsA<Channel>>(
-        self: &Rc<Self>,
-        what: &'static str,
-        channel: &C,
-        condition: IOCondition,
-        mut act: impl FnMut(&C) -> io::Result<()> + 'static,
-    ) {
-        let this = self.clone();
-        channel.add_watch_local(condition, move |channel, _| {
-            match would_block(act(channel)) {
-                Ok(Some(())) => ControlFlow::Break,
-                Ok(None) => ControlFlow::Continue,
-                Err(e) => this.fail(what, &e),
-            }
-        });
-    }
-
-    /// A hop is through. They end in their order, as the end of the file reaches them.
-    fn arrived(&self, hop: Hop) -> ControlFlow {
-        self.done.borrow_mut().push(hop);
-        if self.done.borrow().len() == HOPS {
-            self.main_loop.quit();
-        }
-        ControlFlow::Break
-    }
-
-    /// Ends the journey. Only the first failure counts: others follow from it.
-    fn fail(&self, what: &str, error: &io::Error) -> ControlFlow {
-        let message = format!("{what}: {}", to_glib_error(error).message());
-        let mut failure = self.failure.borrow_mut();
-        failure.get_or_insert_with(|| io::Error::other(message));
-        self.main_loop.quit();
-        ControlFlow::Break
-    }
-
-    fn result(&self) -> io::Result<Vec<Hop>> {
-        self.failure
-            .take()
-            .map_or_else(|| Ok(self.done.take()), Err)
-    }
-}
-
-/// Carries bytes from one channel to the next. It reads only when everything it read
-/// before is written, and has one watch at a time: on whichever channel it waits for.
-struct Hop {
-    journey: Rc<Journey>,
-    name: &'static str,
-    from: Channel,
-    to: Channel,
-    buffer: Box<[u8]>,
-    /// The part of the buffer that is still to be written.
-    pending: Range<usize>,
-    meter: Option<Rc<RefCell<Meter>>>,
-    bytes: u64,
-    callbacks: u64,
-    started: Instant,
-    took: Duration,
-}
-
-impl Hop {
-    fn new(
-        journey: &Rc<Journey>,
-        name: &'static str,
-        from: &impl IsA<Channel>,
-        to: &impl IsA<Channel>,
-    ) -> Self {
-        Self {
-            journey: journey.clone(),
-            name,
-            from: from.as_ref().clone(),
-            to: to.as_ref().clone(),
-            buffer: vec![0; PIPE_CAPACITY].into(),
-            pending: 0..0,
-            meter: None,
-            bytes: 0,
-            callbacks: 0,
-            started: Instant::now(),
-            took: Duration::ZERO,
-        }
-    }
-
-    /// The watch owns the hop, and hands it on when the hop must wait for the other channel.
-    fn watch(self, condition: IOCondition) {
-        let channel = match condition {
-            IOCondition::OUT => self.to.clone(),
-            _ => self.from.clone(),
-        };
-        let mut owned = Some(self);
-        channel.add_watch_local(condition, move |_, _| {
-            let Some(mut hop) = owned.take() else {
-                return ControlFlow::Break;
-            };
-            hop.callbacks += 1;
-            match hop.step() {
-                Ok(Some(next)) if next == condition => {
-                    owned = Some(hop);
-                    ControlFlow::Continue
-                }
-                Ok(Some(next)) => {
-                    hop.watch(next);
-                    ControlFlow::Break
-                }
-                Ok(None) => hop.journey.clone().arrived(hop),
-                Err(e) => hop.journey.fail(hop.name, &e),
-            }
-        });
-    }
-
-    /// Moves on as far as it goes, and returns what to wait for, or `None` at the end. Reads
-    /// once at most, so that a source that is always ready leaves the others a turn.
-    fn step(&mut self) -> io::Result<Option<IOCondition>> {
-        if self.pending.is_empty() {
-            match would_block(self.from.read(&mut self.buffer))? {
-                Some(0) => return self.end(),
-                Some(count) => self.pending = 0..count,
-                None => return Ok(Some(IOCondition::IN)),
-            }
-            if let Some(meter) = &self.meter {
-                meter
-                    .borrow_mut()
-                    .update(&self.buffer[self.pending.clone()]);
-            }
-        }
-        while !self.pending.is_empty() {
-            let written = self.to.write(&self.buffer[self.pending.clone()]);
-            let Some(count) = would_block(written)? else {
-                return Ok(Some(IOCondition::OUT));
-            };
-            self.pending.start += count;
-            self.bytes += count as u64;
-        }
-        Ok(Some(IOCondition::IN))
-    }
-
-    /// Forwards end-of-file, where the next channel has a peer.
-    fn end(&mut self) -> io::Result<Option<IOCondition>> {
-        if self.to.has_feature(Feature::SHUTDOWN) {
-            self.to.shutdown(Shutdown::Write)?;
-        }
-        self.took = self.started.elapsed();
-        Ok(None)
-    }
-}
-
-/// `None` for what would block.
-fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(None),
-        result => result.map(Some),
-    }
 }
 
 /// Computes the digest of the data, and draws the progress on a terminal.
