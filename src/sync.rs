@@ -114,8 +114,8 @@ pub(crate) struct ForkMutex<T> {
     state: AtomicU32,
 }
 
-// SAFETY: as for the mutex, which is replaced only while no thread can have a reference to it:
-// `adopt` ensures that.
+// SAFETY: `std::sync::Mutex<T>` is `Sync` for these `T`. It is replaced only by `adopt`, in a
+// forked child, and only while no thread has a reference to it: `state` is odd meanwhile.
 unsafe impl<T: Send> Sync for ForkMutex<T> {}
 
 impl<T> ForkMutex<T> {

@@ -16,7 +16,8 @@ pub(super) struct Callback<F> {
 // SAFETY: the C contract: the declaration of each function that takes one names the threads in
 // which it is called and its data are freed, and the caller's function and data allow that.
 unsafe impl<F> Send for Callback<F> {}
-// SAFETY: as for `Send`; the declaration also states whether several threads call it at once.
+// SAFETY: the C contract: the declaration of each function that takes one also states whether
+// several threads call it at once, and the caller's function and data allow that.
 unsafe impl<F> Sync for Callback<F> {}
 
 /// A function, its data, and how they are freed: also if the function is NULL.

@@ -72,7 +72,8 @@ impl<'a> ReadVec<'a> {
 impl Argument<(*const iovec, size_t)> for ReadVec<'_> {
     #[inline]
     unsafe fn from_c((iov, niov): (*const iovec, size_t), name: &str) -> Result<Self, String> {
-        // SAFETY: as for the list of `IoSlice`; and nothing else uses the buffers during the call.
+        // SAFETY: the C contract: `iov` points to `niov` buffers, which are valid during the call,
+        // and which nothing else uses meanwhile; `iovec` has the layout of `IoSliceMut`.
         // The list is const for the caller: nothing writes to it, as the crate writes to buffers
         // only, and the trampoline gives a copy to classes that are not of this crate.
         unsafe {

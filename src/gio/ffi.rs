@@ -47,8 +47,9 @@ impl OfStream for &mut [u8] {}
 // gtk-rs requires `Send` of classes in Rust. The buffer of a read belongs to the operation until
 // its callback.
 unsafe impl<T: OfStream> Send for Confined<T> {}
-// SAFETY: as for `Send`: a stream is not used in two threads at a time. Streams of other libraries
-// get one call at a time in each direction, by `State::begin` of `transport/io_stream`.
+// SAFETY: by the contract of GIO a stream is not used in two threads at a time, so that a shared
+// reference gives no concurrent access. Streams of other libraries get one call at a time in each
+// direction, by `State::begin` of `transport/io_stream`.
 unsafe impl<T: OfStream> Sync for Confined<T> {}
 
 impl<T> Confined<T> {

@@ -71,8 +71,9 @@ impl<T: fmt::Debug> fmt::Debug for OnceBox<T> {
     }
 }
 
-// SAFETY: as for `OnceLock`: the value may be made in one thread, used in several, and dropped in
-// another one.
+// SAFETY: the value is set once, by an atomic exchange that publishes it, and shared references to
+// it are given out afterwards, which needs `T: Sync`. It may be made in one thread and dropped in
+// another one, which needs `T: Send`.
 unsafe impl<T: Send + Sync> Sync for OnceBox<T> {}
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ pub unsafe extern "C" fn qio_byte_counter_unref(counter: *mut QIOByteCounter) {
     if counter.is_null() {
         return complain(c_name!(qio_byte_counter_unref), NO_COUNTER);
     }
-    // SAFETY: as for `qio_byte_counter_ref`; the caller transfers a reference.
+    // SAFETY: the C contract: a counter, which `qio_byte_counter_new` made by `Arc::into_raw`, with
+    // a reference that the caller transfers.
     unsafe { Arc::decrement_strong_count(counter) };
 }
 

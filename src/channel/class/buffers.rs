@@ -68,7 +68,8 @@ pub(crate) fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
 /// All bytes must be initialized, or the slice be only written to.
 #[cfg(feature = "hyper")]
 pub(super) unsafe fn assume_init(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
-    // SAFETY: the types have the same layout; see above for the bytes.
+    // SAFETY: `MaybeUninit<u8>` has the layout of `u8`; the caller guarantees that no byte is read
+    // before it is initialized, which is the contract of this function.
     unsafe { &mut *(ptr::from_mut(memory) as *mut [u8]) }
 }
 

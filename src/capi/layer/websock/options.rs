@@ -69,7 +69,8 @@ pub unsafe extern "C" fn qio_websock_options_unref(options: *mut QIOWebsockOptio
     if options.is_null() {
         return complain(c_name!(qio_websock_options_unref), NO_OPTIONS);
     }
-    // SAFETY: as for `qio_websock_options_ref`; the caller transfers a reference.
+    // SAFETY: the C contract: options, which a builder made by `Arc::into_raw`, with a reference
+    // that the caller transfers.
     unsafe { Arc::decrement_strong_count(options) };
 }
 

@@ -79,8 +79,8 @@ pub(in crate::layer::tls) fn use_key(
 ) -> Result<(), ErrorStack> {
     let index = (*OWN_KEY).ok_or_else(ErrorStack::get)?;
     context.set_ex_data(index, own);
-    // SAFETY: references are live; the callback has the type of the manual, and its data was set
-    // above.
+    // SAFETY: `context` is a live SSL_CTX; the callback has the type of the manual, and the data
+    // that it gets were set above.
     unsafe { SSL_CTX_set_psk_use_session_callback(context.as_ptr(), use_session) };
     Ok(())
 }
@@ -92,7 +92,8 @@ pub(in crate::layer::tls) fn find_keys(
 ) -> Result<(), ErrorStack> {
     let index = (*FIND_KEY).ok_or_else(ErrorStack::get)?;
     context.set_ex_data(index, find);
-    // SAFETY: as in `use_key`.
+    // SAFETY: `context` is a live SSL_CTX; the callback has the type of the manual, and the data
+    // that it gets were set above.
     unsafe { SSL_CTX_set_psk_find_session_callback(context.as_ptr(), find_session) };
     Ok(())
 }
