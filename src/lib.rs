@@ -22,10 +22,10 @@
 //! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
 //! listeners, and porting.
 //!
-//! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`]
-//! and [`ChannelFutureExt`]. [`relay`] connects two channels to each other. [`channel_for_fd`]
-//! creates the matching channel for any descriptor, and [`channel_for_stream`] for any stream of
-//! GIO. A class of an application derives from
+//! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`],
+//! [`ChannelFutureExt`] and, for lines and frames, [`ChannelFramingExt`]. [`relay`] connects two
+//! channels to each other. [`channel_for_fd`] creates the matching channel for any descriptor, and
+//! [`channel_for_stream`] for any stream of GIO. A class of an application derives from
 //! [`Channel`], or from one of the classes above, by
 //! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
