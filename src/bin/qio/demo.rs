@@ -1,12 +1,12 @@
-//! A file travels through five channels, on one main loop and without blocking anywhere:
+//! Sends a file through five channels, on one main loop and without blocking anywhere:
 //!
 //! ```text
 //! file ──> unix socket ──> TCP ──> sha256sum ──> memory
-//!   └╌╌╌╌╌╌╌> its descriptor goes along
+//!   └╌╌╌╌╌╌╌> its descriptor, by SCM_RIGHTS
 //! ```
 //!
-//! At the end `sha256sum` must have printed the digest of what was read from the file, and
-//! what is read through the descriptor that went along must be the same once more.
+//! At the end `sha256sum` must have printed the digest of what was read from the file, and what is
+//! read by the descriptor that was passed must have the same digest.
 //!
 //! `qio demo [FILE]`; without a path the program sends itself.
 
@@ -28,7 +28,7 @@ use qio::{
     prelude::*, to_glib_error,
 };
 
-use hops::{Hop, Journey};
+use hops::{Hop, Pipeline};
 
 /// From each channel to the next.
 const HOPS: usize = 4;
@@ -54,12 +54,12 @@ fn demo(path: PathBuf) -> io::Result<()> {
     let memory = ChannelBuffer::new(128);
     let sent = Rc::new(RefCell::new(Meter::new("sending", size)?));
 
-    let journey = Journey::new();
-    set_out(&journey, &file, &sent, &command, &memory)?;
-    journey.main_loop.run();
+    let pipeline = Pipeline::new();
+    connect_all(&pipeline, &file, &sent, &command, &memory)?;
+    pipeline.main_loop.run();
     let sent = sent.borrow();
     sent.bar.finish_and_clear();
-    let hops = journey.result()?;
+    let hops = pipeline.result()?;
     command.close()?;
 
     let (bytes, digest) = (sent.bytes, sent.digest()?);
@@ -70,7 +70,7 @@ fn demo(path: PathBuf) -> io::Result<()> {
         digest.as_str(),
         printed,
     )?;
-    let again = read_again(journey.passed.get().ok_or_else(no_descriptor)?, size)?;
+    let again = read_again(pipeline.passed.get().ok_or_else(no_descriptor)?, size)?;
     agree(
         "lengths of the file and by its descriptor",
         bytes,
@@ -161,8 +161,8 @@ fn open(path: &Path) -> io::Result<(ChannelFile, u64)> {
 }
 
 /// Connects the channels and attaches the first watches; the main loop does the rest.
-fn set_out(
-    journey: &Rc<Journey>,
+fn connect_all(
+    pipeline: &Rc<Pipeline>,
     file: &ChannelFile,
     sent: &Rc<RefCell<Meter>>,
     command: &ChannelCommand,
@@ -181,9 +181,9 @@ fn set_out(
         channel.set_blocking(false)?;
     }
 
-    // The descriptor goes with a byte of its own, because an empty file has none.
-    let (keeper, file, meter) = (journey.clone(), file.clone(), sent.clone());
-    journey.once_ready(
+    // The descriptor is sent with a byte of its own, because an empty file has none.
+    let (keeper, file, meter) = (pipeline.clone(), file.clone(), sent.clone());
+    pipeline.once_ready(
         "sending the descriptor",
         &near,
         IOCondition::OUT,
@@ -197,8 +197,8 @@ fn set_out(
         },
     );
 
-    let keeper = journey.clone();
-    journey.once_ready(
+    let keeper = pipeline.clone();
+    pipeline.once_ready(
         "receiving the descriptor",
         &far,
         IOCondition::IN,
@@ -213,8 +213,8 @@ fn set_out(
         },
     );
 
-    let (keeper, sum) = (journey.clone(), command.clone());
-    journey.once_ready("accepting", &listener, IOCondition::IN, move |listener| {
+    let (keeper, sum) = (pipeline.clone(), command.clone());
+    pipeline.once_ready("accepting", &listener, IOCondition::IN, move |listener| {
         let server = listener.accept()?;
         if server.remote_address()?.to_string() != client_address {
             // Another client has connected to the port: this program's own connection is still to
@@ -226,7 +226,7 @@ fn set_out(
         Ok(())
     });
 
-    Hop::new(journey, "sha256sum -> memory", command, memory).watch(IOCondition::IN);
+    Hop::new(pipeline, "sha256sum -> memory", command, memory).watch(IOCondition::IN);
     Ok(())
 }
 

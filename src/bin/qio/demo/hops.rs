@@ -1,4 +1,4 @@
-//! Watches that carry bytes from one channel to the next.
+//! Watches that copy bytes from one channel to the next.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -14,15 +14,15 @@ use qio::{Channel, ChannelFile, Feature, Shutdown, prelude::*, to_glib_error};
 use super::{HOPS, Meter, PIPE_CAPACITY};
 
 /// The state that all hops share: the main loop, the completed hops, and the first error.
-pub(super) struct Journey {
+pub(super) struct Pipeline {
     pub(super) main_loop: glib::MainLoop,
     done: RefCell<Vec<Hop>>,
     failure: RefCell<Option<io::Error>>,
-    /// The file once more, by the descriptor that came through the unix socket.
+    /// The file, by the descriptor that was received from the unix socket.
     pub(super) passed: OnceCell<ChannelFile>,
 }
 
-impl Journey {
+impl Pipeline {
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
             main_loop: glib::MainLoop::new(None, false),
@@ -50,8 +50,8 @@ impl Journey {
         });
     }
 
-    /// A hop is through. They end in their order, as the end of the file reaches them.
-    fn arrived(&self, hop: Hop) -> ControlFlow {
+    /// A hop is complete. They end in their order, as each gets end-of-file from the one before.
+    fn completed(&self, hop: Hop) -> ControlFlow {
         self.done.borrow_mut().push(hop);
         if self.done.borrow().len() == HOPS {
             self.main_loop.quit();
@@ -59,7 +59,7 @@ impl Journey {
         ControlFlow::Break
     }
 
-    /// Ends the journey. Only the first failure counts: others follow from it.
+    /// Ends the main loop. Only the first failure counts: others follow from it.
     fn fail(&self, what: &str, error: &io::Error) -> ControlFlow {
         let message = format!("{what}: {}", to_glib_error(error).message());
         let mut failure = self.failure.borrow_mut();
@@ -75,10 +75,10 @@ impl Journey {
     }
 }
 
-/// Carries bytes from one channel to the next. It reads only when everything it read
-/// before is written, and has one watch at a time: on whichever channel it waits for.
+/// Copies bytes from one channel to the next. It reads only when all that it has read before is
+/// written, and has one watch at a time: on the channel that it waits for.
 pub(super) struct Hop {
-    journey: Rc<Journey>,
+    pipeline: Rc<Pipeline>,
     pub(super) name: &'static str,
     from: Channel,
     to: Channel,
@@ -94,13 +94,13 @@ pub(super) struct Hop {
 
 impl Hop {
     pub(super) fn new(
-        journey: &Rc<Journey>,
+        pipeline: &Rc<Pipeline>,
         name: &'static str,
         from: &impl IsA<Channel>,
         to: &impl IsA<Channel>,
     ) -> Self {
         Self {
-            journey: journey.clone(),
+            pipeline: pipeline.clone(),
             name,
             from: from.as_ref().clone(),
             to: to.as_ref().clone(),
@@ -114,7 +114,8 @@ impl Hop {
         }
     }
 
-    /// The watch owns the hop, and hands it on when the hop must wait for the other channel.
+    /// The watch owns the hop, and moves it to another watch when it must wait for the other
+    /// channel.
     pub(super) fn watch(self, condition: IOCondition) {
         let channel = match condition {
             IOCondition::OUT => self.to.clone(),
@@ -135,14 +136,14 @@ impl Hop {
                     hop.watch(next);
                     ControlFlow::Break
                 }
-                Ok(None) => hop.journey.clone().arrived(hop),
-                Err(e) => hop.journey.fail(hop.name, &e),
+                Ok(None) => hop.pipeline.clone().completed(hop),
+                Err(e) => hop.pipeline.fail(hop.name, &e),
             }
         });
     }
 
-    /// Moves on as far as it goes, and returns what to wait for, or `None` at the end. Reads
-    /// once at most, so that a source that is always ready leaves the others a turn.
+    /// Copies without blocking, and returns what to wait for, or `None` at the end. Reads once at
+    /// most, so that a channel that is always readable does not starve the others.
     fn step(&mut self) -> io::Result<Option<IOCondition>> {
         if self.pending.is_empty() {
             match would_block(self.from.read(&mut self.buffer))? {
