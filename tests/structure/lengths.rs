@@ -21,8 +21,6 @@ const LONGER: &[(&str, usize)] = &[
     ("tests/lang/websock.c", 475),
     ("tests/qio/layer/tls/delivery/programs.rs", 449),
     ("tests/qio/layer/tls/protocol_violations.py", 458),
-    ("tests/qio/layer/tls/protocol_violations.rs", 418),
-    ("tests/qio/layer/websock/message_streams.rs", 414),
 ];
 
 /// The files of code and scripts, by their paths in the tree.

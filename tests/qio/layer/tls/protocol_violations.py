@@ -2,8 +2,8 @@
 
     protocol_violations.py SOCKET FOLDER
 
-Each line of the standard input is "ROLE|VERSION|TRICK": connects to the socket, is "client" or "server" there with
-TLS "1.2" or "1.3", and plays the trick. Prints a line with what it has seen of the other end.
+Each line of the standard input is "ROLE|VERSION|VIOLATION": connects to the socket, is "client" or "server" there with
+TLS "1.2" or "1.3", and commits the violation. Prints a line with what it has received from the other end.
 """
 
 import os
@@ -37,7 +37,7 @@ HANDSHAKE, ALERT, DATA = ContentType.handshake, ContentType.alert, ContentType.a
 
 
 class Over(Exception):
-    """The trick ends the connection."""
+    """The violation ends the connection."""
 
 
 class Raw:
@@ -47,13 +47,13 @@ class Raw:
         self.data = bytearray(data)
 
 
-class Mischief(TLSConnection):
-    """Passes each message to its trick."""
+class ViolatingConnection(TLSConnection):
+    """Passes each message to its violation."""
 
-    trick = None
+    violation = None
 
     def _in_place_of(self, message):
-        hook = (self.trick or {}).get(type(message).__name__)
+        hook = (self.violation or {}).get(type(message).__name__)
         return [message] if hook is None else hook(self, message)
 
     def _sendMsg(self, msg, *arguments, **options):
@@ -271,18 +271,18 @@ IN_HANDSHAKE = {
 
 
 def record_with(edit):
-    def play(conn):
+    def perform(conn):
         record = conn.seal(DATA, b"some data")
         edit(record)
         conn.send_raw(record)
 
-    return play
+    return perform
 
 
-def times(count, play):
+def times(count, perform):
     def all_of_them(conn):
         for _ in range(count):
-            play(conn)
+            perform(conn)
 
     return all_of_them
 
@@ -296,11 +296,11 @@ def sends_raw(data):
 
 
 def update_keys(kind):
-    def play(conn):
+    def perform(conn):
         for _ in conn.send_keyupdate_request(kind):
             pass
 
-    return play
+    return perform
 
 
 def cut(conn):
@@ -382,13 +382,13 @@ def identity(name):
 IDENTITIES = {name: identity(name) for name in ("client", "server")}
 
 
-def perform_the_handshake(conn, role, version, trick):
+def perform_the_handshake(conn, role, version, violation):
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = VERSIONS[version]
     settings.ticket_count = 0
     # A client of tlslite compresses its certificate because it has offered to understand that.
     settings.certificate_compression_send = settings.certificate_compression_receive = []
-    if trick.endswith("by blocks"):
+    if violation.endswith("by blocks"):
         settings.cipherNames = ["aes128"]
     chain, key = IDENTITIES[role]
     if role == "client":
@@ -397,17 +397,17 @@ def perform_the_handshake(conn, role, version, trick):
         conn.handshakeServer(certChain=chain, privateKey=key, settings=settings)
 
 
-def meet(conn, role, version, trick):
+def connect(conn, role, version, violation):
     """Returns the result."""
     conn.closeSocket = False
     # tlslite would send a ChangeCipherSpec in the middle of a client's certificates.
     conn._ccs_sent = True
-    conn.trick = IN_HANDSHAKE.get(trick)
-    perform_the_handshake(conn, role, version, trick)
-    conn.trick = None
-    play = AFTERWARDS.get(trick.removesuffix(" by blocks"))
-    if play is not None:
-        play(conn)
+    conn.violation = IN_HANDSHAKE.get(violation)
+    perform_the_handshake(conn, role, version, violation)
+    conn.violation = None
+    perform = AFTERWARDS.get(violation.removesuffix(" by blocks"))
+    if perform is not None:
+        perform(conn)
     try:
         conn.write(b"done")
     except OSError:
@@ -433,13 +433,13 @@ def send_rest(conn):
         return "cut"
 
 
-def play(role, version, trick):
+def perform(role, version, violation):
     with socket.socket(socket.AF_UNIX) as plain:
         plain.settimeout(10)
         plain.connect(PATH)
-        conn = Mischief(plain)
+        conn = ViolatingConnection(plain)
         try:
-            return meet(conn, role, version, trick)
+            return connect(conn, role, version, violation)
         except Over:
             conn.closed = False
             return send_rest(conn)
@@ -455,4 +455,4 @@ def play(role, version, trick):
 
 print("ready", flush=True)
 for line in sys.stdin:
-    print(play(*line.rstrip("\n").split("|")), flush=True)
+    print(perform(*line.rstrip("\n").split("|")), flush=True)
