@@ -67,7 +67,10 @@ use self::{
     context::running_owned, dispatch::Lifetime, dispatcher::DispatchGuard, lane::Lane,
     registry::Registry, remote::Message, remote_queue::RemoteQueue, timer::Timers,
 };
-use crate::{sync::ForkMutex, sys::SharedFd};
+use crate::{
+    sync::{ForkMutex, Maker},
+    sys::SharedFd,
+};
 
 /// See the [module](self). Locks are taken in this order: the list of hubs, the lanes, the
 /// registry, then the descriptor or a direction of a registration; the other fields, and GLib's
@@ -77,6 +80,7 @@ use crate::{sync::ForkMutex, sys::SharedFd};
 pub(crate) struct Hub {
     /// The address of the context. Only compared.
     context: usize,
+    maker: Maker,
     registry: ForkMutex<Registry>,
     lanes: ForkMutex<Vec<Arc<Lane>>>,
     remote: RemoteQueue<Message>,
@@ -100,6 +104,7 @@ impl Hub {
     fn new(context: usize) -> Arc<Self> {
         Arc::new(Self {
             context,
+            maker: Maker::default(),
             registry: ForkMutex::new(Registry::new()),
             lanes: ForkMutex::default(),
             remote: RemoteQueue::default(),

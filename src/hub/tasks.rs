@@ -7,8 +7,8 @@
 //!
 //! 1. `Hub::alive` has a waker of each task, until the `AliveGuard` in the task is dropped. Waking
 //!    a task that is in no queue has it pushed to one ([`schedule`]).
-//! 2. A task that another thread has woken and not pushed yet is in no queue either: the hub yields
-//!    to that thread and tries again, [`CANCEL_RETRIES`] times. After that the closed remote queue
+//! 2. A task that another thread has woken and not pushed yet is in no queue either: the hub waits
+//!    for that thread and tries again, for [`CANCEL_LIMIT`]. After that the closed remote queue
 //!    returns the runnable to that thread, which drops it.
 //! 3. A future that is not `Send` may only be dropped by its owner thread. In another one
 //!    [`drop_by_owner`] leaks it: `Task` does not drop it ([`LEAK_NEXT_FUTURE`]), and a forgotten
@@ -32,6 +32,7 @@ use std::{
     },
     task::{Context, Poll, Waker},
     thread,
+    time::{Duration, Instant},
 };
 
 use async_task::Builder;
@@ -52,8 +53,15 @@ const BATCH: usize = 8;
 /// A future of this size or more is boxed here, and not by `async-task`: see the [module](self).
 const BOXED: usize = 1024;
 
-/// How often teardown yields to threads that have a runnable, and could only leak its future.
-const CANCEL_RETRIES: usize = 1_000;
+/// For how long teardown waits for threads that have a runnable, and could only leak its future: a
+/// thread may be preempted before it has pushed it.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often it yields to them before it sleeps, so that threads of lower priorities run as well.
+const CANCEL_YIELDS: usize = 1_000;
+
+/// For how long it sleeps.
+const CANCEL_SLEEP: Duration = Duration::from_micros(100);
 
 #[derive(Debug)]
 pub(super) struct Place {
@@ -114,7 +122,8 @@ impl Hub {
     ///
     /// This thread must be the `Hub::dispatcher`.
     pub(super) unsafe fn cancel_all(&self) {
-        for _ in 0..CANCEL_RETRIES {
+        let mut start = None;
+        for retry in 0_usize.. {
             let alive = &self.alive;
             let wakers: Vec<_> = alive
                 .lock()
@@ -134,7 +143,16 @@ impl Hub {
             }
             // A task that another thread has woken, and is about to push to the queue; or a new
             // one.
-            thread::yield_now();
+            if retry < CANCEL_YIELDS {
+                thread::yield_now();
+                continue;
+            }
+            // In a forked child, the threads of the parent will never push theirs.
+            let start = start.get_or_insert_with(Instant::now);
+            if self.maker.is_parent() || start.elapsed() >= CANCEL_LIMIT {
+                break;
+            }
+            thread::sleep(CANCEL_SLEEP);
         }
     }
 }

@@ -5,9 +5,10 @@ use std::{
     marker::PhantomPinned,
     os::unix::net::UnixStream,
     pin::Pin,
-    sync::atomic::AtomicPtr,
+    sync::{OnceLock, atomic::AtomicPtr},
     task::{Context, Poll, Waker},
     thread,
+    time::Duration,
 };
 
 use glib::Priority;
@@ -83,6 +84,44 @@ fn a_dispatch_processes_a_notification_that_it_takes_from_the_eventfd() {
         // Else the next notification would not wake the thread.
         assert!(is_readable || !hub.remote.has_messages());
     }
+}
+
+/// Stores the thread in which it is dropped.
+struct DroppedIn(Arc<OnceLock<thread::ThreadId>>);
+
+impl Drop for DroppedIn {
+    fn drop(&mut self) {
+        self.0.set(thread::current().id()).expect("dropped once");
+    }
+}
+
+#[test]
+fn teardown_waits_for_a_thread_that_was_preempted_while_it_queues_a_task() {
+    let context = private_context().expect("descriptors");
+    let hub = Hub::of(&context);
+    let dropped_in = Arc::new(OnceLock::new());
+    let guard = DroppedIn(dropped_in.clone());
+    let future = async move {
+        let _guard = guard;
+        std::future::pending::<()>().await;
+    };
+    let handle = Hub::spawn_local_in(&context, Priority::DEFAULT, future);
+    while context.iteration(false) {}
+    let wakers: Vec<_> = hub.alive.lock().iter().map(|(_, it)| it.clone()).collect();
+    let wake = move || wakers.into_iter().for_each(Waker::wake);
+    thread::spawn(wake).join().expect("no panic");
+    let Some(Message::Run(runnable)) = hub.remote.take().pop() else {
+        panic!("the task was woken in another thread");
+    };
+    let preempted = thread::spawn(move || {
+        // As long as the scheduler may let it wait.
+        thread::sleep(Duration::from_millis(50));
+        tasks::schedule(runnable);
+    });
+    drop(context);
+    assert_eq!(dropped_in.get(), Some(&thread::current().id()));
+    assert!(handle.is_finished());
+    preempted.join().expect("no panic");
 }
 
 /// Pending forever, and too large for `async-task` to keep it in the task. Stores its address.
