@@ -26,8 +26,8 @@ use crate::types::{Flushed, ReadFlags, Shutdown, WriteFlags};
 /// iterated.
 ///
 /// They never block, whatever the mode of the channel is. A channel of a class in another language
-/// that is in blocking mode is read or written once it is ready. Files on disk are read and written
-/// by a thread pool.
+/// that is in blocking mode is read or written once it is ready, and its own `close` is called in
+/// place. Files on disk are read and written by a thread pool.
 ///
 /// Several tasks may wait for the same condition: all are woken.
 /// [`IoFutureExt`](crate::IoFutureExt) adds timeouts and cancellation.

@@ -218,7 +218,8 @@ impl Hub {
     }
 
     /// Sends a message to the thread that runs the context, and wakes that thread. Returns the
-    /// message once the context is destroyed: all its sources have been removed then.
+    /// message once the hub is shut down: its sources have been removed then, and what waited by it
+    /// was woken.
     fn send(&self, message: Message) -> Result<(), Message> {
         if self.remote.push(message)? {
             self.registry().wake();

@@ -1,8 +1,9 @@
 //! The `GSource` of a lane.
 //!
 //! GLib checks the sources of a context in the order of their priorities. Events are taken in
-//! `check`: a lane is ready only if it has runnable tasks of its own, so that I/O at one priority
-//! does not delay sources between that priority and the one of another lane.
+//! `check`: a lane is ready only if it has work of its own (runnable tasks, or the rest of a batch,
+//! or the end of the hub), so that I/O at one priority does not delay sources between that priority
+//! and the one of another lane.
 
 use std::{cell::UnsafeCell, sync::Arc};
 

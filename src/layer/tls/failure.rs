@@ -109,7 +109,8 @@ pub(super) fn closed_in_handshake() -> io::Error {
     eof("The peer has closed the connection")
 }
 
-/// A handler of `authorize-peer` waits for its own channel.
+/// A handler of `authorize-peer` or `accept-certificate`, or the key log, waits for its own
+/// channel.
 pub(super) fn authorization_pending() -> io::Error {
     io_error(
         gio::IOErrorEnum::Pending,

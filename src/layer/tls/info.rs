@@ -131,7 +131,8 @@ impl ChannelTls {
     }
 
     /// Whether a session was resumed: then the peer presented no certificate, and that of the full
-    /// handshake counts.
+    /// handshake counts. With TLS 1.3 also `true` for a pre-shared key of the credentials, with
+    /// which there is no certificate at all.
     #[doc(alias = "qio_channel_tls_is_resumed")]
     #[must_use]
     pub fn is_resumed(&self) -> bool {

@@ -25,7 +25,8 @@ use crate::{
 };
 
 impl TlsState {
-    /// Whether a handshake waits for input alone.
+    /// Whether a handshake has not ended, and has no pending output: if it has begun, it waits for
+    /// input alone.
     pub(in crate::layer::tls) fn expects_input(&self) -> bool {
         matches!(
             self.state,

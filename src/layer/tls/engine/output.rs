@@ -30,7 +30,7 @@ pub(super) enum CloseNotify {
     /// It was encrypted, or will never be sent; `alone`: no other output was pending when it was
     /// encrypted.
     Queued { alone: bool },
-    /// It has been sent, with all that was before it.
+    /// It has been sent, with all that was before it, or was skipped: nothing more is written.
     Sent { alone: bool },
 }
 

@@ -160,9 +160,13 @@ fn sslkeylogfile_is_read_only_if_it_is_enabled() {
     }
     let output = rerun(NAME, |command| command.env("SSLKEYLOGFILE", &log));
     assert!(output.status.success(), "{output:?}");
-    // Where it is not set, there is none.
+    // Where it is not set, there is none but that of the program.
     let output = client().key_log_from_environment().build();
     output.expect("nothing to write");
+    let own = files.file("own.log");
+    let creds = client().key_log_file(&own).key_log_from_environment();
+    creds.build().expect("a file to write");
+    assert!(own.exists());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::layer::tls::{secret::Secret, shim};
 
 /// Pre-shared keys, and anonymous connections.
 impl TlsCredsBuilder {
-    /// Adds a pre-shared key (PSK): with its identity: a client uses it, a server accepts it, in
+    /// Adds a pre-shared key (PSK) with its identity: a client uses it, a server accepts it, in
     /// addition to others. A key of less than 16 bytes is logged as a warning: a recorded handshake
     /// is enough to try all of them. A server treats an unknown identity as a wrong key, with TLS
     /// 1.3 only if it has no certificate. The key is overwritten when credentials and builder are
@@ -152,12 +152,14 @@ impl TlsCredsBuilder {
     }
 
     /// As [`key_log_file`](Self::key_log_file), with the file that the environment variable
-    /// `SSLKEYLOGFILE` names, if it is set. The variable is not read otherwise, nor in a
-    /// set-user-ID program.
+    /// `SSLKEYLOGFILE` names; without the variable, and in a set-user-ID program, nothing changes.
+    /// The variable is not read otherwise.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_from_environment")]
     #[must_use]
-    pub fn key_log_from_environment(mut self) -> Self {
-        self.key_log_file = shim::secure_env(c"SSLKEYLOGFILE").map(PathBuf::from);
-        self
+    pub fn key_log_from_environment(self) -> Self {
+        match shim::secure_env(c"SSLKEYLOGFILE") {
+            Some(path) => self.key_log_file(PathBuf::from(path)),
+            None => self,
+        }
     }
 }
