@@ -4,14 +4,17 @@
 
 mod leak_in_child;
 mod once_box;
+mod poll_until;
 
 pub(crate) use leak_in_child::LeakInChild;
 pub(crate) use once_box::OnceBox;
+pub(crate) use poll_until::poll_until;
 
 use std::{
     cell::{Cell, UnsafeCell},
     sync::{MutexGuard, PoisonError, TryLockError, atomic::compiler_fence},
     thread,
+    time::Duration,
 };
 
 pub(crate) use std::sync::{
@@ -52,6 +55,14 @@ impl Maker {
     #[inline]
     pub(crate) fn is_parent(self) -> bool {
         self.0 != generation()
+    }
+
+    /// The limit of a wait for threads of that process: a forked child has none of them.
+    pub(crate) fn limit(self, limit: Duration) -> Duration {
+        match self.is_parent() {
+            true => Duration::ZERO,
+            false => limit,
+        }
     }
 }
 

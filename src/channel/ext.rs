@@ -24,7 +24,7 @@ use crate::types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags};
 /// # Errors
 ///
 /// System errors are those of [`std::io::Error::from_raw_os_error`]. On a closed channel all
-/// functions that transfer data fail with `G_IO_ERROR_CLOSED` inside an error of the kind
+/// operations but transfers of no bytes fail with `G_IO_ERROR_CLOSED` inside an error of the kind
 /// [`NotConnected`](io::ErrorKind::NotConnected). Operations that a class does not implement fail
 /// with [`Unsupported`](io::ErrorKind::Unsupported). On a non-blocking channel an operation that
 /// would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), unless the function is

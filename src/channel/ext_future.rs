@@ -415,7 +415,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         async move { channel.shutdown(how) }
     }
 
-    /// Closes the channel, in a thread of the pool where that may block.
+    /// Closes the channel, in a thread of the pool where a class of this crate may block.
     ///
     /// See [`ChannelExt::close`].
     ///

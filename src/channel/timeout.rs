@@ -49,14 +49,14 @@ pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
         async move {
             // A deadline that overflows `Instant` is no limit.
             let deadline = Instant::now().checked_add(timeout);
-            let mut alarm = deadline.map(Sleep::until);
+            let mut timer = deadline.map(Sleep::until);
             let mut future = pin!(self);
             poll_fn(move |cx| {
                 if let Poll::Ready(result) = future.as_mut().poll(cx) {
                     return Poll::Ready(result);
                 }
-                match &mut alarm {
-                    Some(alarm) => std::pin::Pin::new(alarm)
+                match &mut timer {
+                    Some(timer) => std::pin::Pin::new(timer)
                         .poll(cx)
                         .map(|over| over.and_then(|()| Err(timed_out()))),
                     None => Poll::Pending,

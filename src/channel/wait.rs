@@ -239,15 +239,15 @@ fn iterate_until(
         ControlFlow::Break
     });
     source.attach(Some(&context));
-    let alarm = deadline.map(|deadline| {
+    let timer = deadline.map(|deadline| {
         let left = deadline.saturating_duration_since(Instant::now());
         // GLib counts in whole milliseconds: rounded up, not to return early.
         let left = left.saturating_add(Duration::from_millis(1));
-        let alarm = glib::timeout_source_new(left, None, glib::Priority::DEFAULT, || {
+        let timer = glib::timeout_source_new(left, None, glib::Priority::DEFAULT, || {
             ControlFlow::Continue
         });
-        alarm.attach(Some(&context));
-        alarm
+        timer.attach(Some(&context));
+        timer
     });
     // Enters the source in the wait list: a thread that stops the wait after the first check of
     // `stop` wakes the source.
@@ -260,8 +260,8 @@ fn iterate_until(
         }
     }
     source.destroy();
-    if let Some(alarm) = alarm {
-        alarm.destroy();
+    if let Some(timer) = timer {
+        timer.destroy();
     }
     Ok(got.get())
 }

@@ -4,19 +4,24 @@
 //! leak it: the result is in the context, and owns a reference to it. So cancelled operations that
 //! may still complete are awaited by later operations of this thread.
 
-use std::{cell::RefCell, mem, thread};
+use std::{cell::RefCell, mem, time::Duration};
 
 use gio::prelude::*;
 use glib::{MainContext, WeakRef};
 
 use super::run_pending;
+use crate::sync::{Maker, poll_until};
 
-/// How often a thread that terminates yields to threads that are about to send a result.
-const EXIT_YIELDS: usize = 1_000;
+/// For how long a thread that terminates waits for results that are about to be sent. A call of the
+/// resolver, which cannot be cancelled, may take longer: its result is leaked.
+const EXIT_LIMIT: Duration = Duration::from_millis(100);
 
 thread_local! {
-    static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
+    static PENDING: RefCell<AllPending> = const { RefCell::new(AllPending(Vec::new())) };
 }
+
+/// The pending operations of a thread.
+struct AllPending(Vec<Pending>);
 
 /// Operations that were cancelled and have not completed. Every part of one owns a reference to its
 /// cancellable.
@@ -28,6 +33,7 @@ pub(super) struct Calls(RefCell<Vec<WeakRef<gio::Cancellable>>>);
 struct Pending {
     context: MainContext,
     calls: Calls,
+    maker: Maker,
 }
 
 impl Calls {
@@ -57,15 +63,15 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for AllPending {
     /// Runs when the thread terminates.
     fn drop(&mut self) {
-        for _ in 0..EXIT_YIELDS {
-            if self.has_ended() {
-                break;
-            }
-            thread::yield_now();
-        }
+        let limits = self.0.iter().map(|it| it.maker.limit(EXIT_LIMIT));
+        let limit = limits.max().unwrap_or_default();
+        poll_until(limit, || {
+            self.0.retain(|it| !it.has_ended());
+            self.0.is_empty()
+        });
     }
 }
 
@@ -75,28 +81,35 @@ pub(super) fn keep(context: &MainContext, calls: Calls) {
         return;
     }
     let context = context.clone();
-    let pending = Pending { context, calls };
+    let maker = Maker::default();
+    let pending = Pending {
+        context,
+        calls,
+        maker,
+    };
     if !pending.has_ended() {
+        let mut pending = AllPending(vec![pending]);
         // If the thread is terminating this drops it.
-        let _ = PENDING.try_with(move |all| all.borrow_mut().push(pending));
+        let _ = PENDING.try_with(move |all| all.borrow_mut().0.append(&mut pending.0));
     }
 }
 
 /// Iterates all contexts of this thread that have pending operations.
 pub(super) fn run_all() {
     // Not borrowed while code of the operations runs.
-    let Ok(mut left) = PENDING.try_with(RefCell::take) else {
+    let Ok(mut left) = PENDING.try_with(|all| mem::take(&mut all.borrow_mut().0)) else {
         return;
     };
     left.retain(|it| !it.has_ended());
     let _ = PENDING.try_with(move |all| {
-        let meanwhile = mem::replace(&mut *all.borrow_mut(), left);
-        all.borrow_mut().extend(meanwhile);
+        let all = &mut all.borrow_mut().0;
+        let meanwhile = mem::replace(all, left);
+        all.extend(meanwhile);
     });
 }
 
 /// The number of such contexts of this thread.
 #[cfg(test)]
 pub(super) fn count() -> usize {
-    PENDING.with_borrow(Vec::len)
+    PENDING.with_borrow(|all| all.0.len())
 }

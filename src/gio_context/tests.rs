@@ -166,6 +166,25 @@ fn a_thread_that_ends_takes_the_answers_that_are_there() {
 }
 
 #[test]
+fn a_thread_that_ends_waits_for_a_result_that_a_preempted_thread_is_about_to_send() {
+    let (left, preempted) = in_a_context(|_| {
+        let context = MainContext::new();
+        let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
+        drop(call);
+        drop(context);
+        assert_eq!(pending::count(), 1);
+        let preempted = std::thread::spawn(move || {
+            // As long as the scheduler may let it wait.
+            std::thread::sleep(Duration::from_millis(20));
+            answers.send(()).expect("it waits");
+        });
+        (left, preempted)
+    });
+    preempted.join().expect("no panic");
+    assert!(left.upgrade().is_none());
+}
+
+#[test]
 fn it_runs_in_no_other_thread() {
     let context = MainContext::new();
     let inner = context.block_on(async { here() });

@@ -162,7 +162,7 @@ impl Registry {
             return 0;
         };
         if self.registrations.is_empty() {
-            return usize::from(epoll.clear_alarm());
+            return usize::from(epoll.clear_eventfd());
         }
         let changing = &mut self.changing;
         let count = epoll.take(|key, edges| {
@@ -206,7 +206,7 @@ impl Registry {
     /// registration, as polling an epoll instance takes the kernel longer.
     pub(super) fn poll_number(&self) -> RawFd {
         let number = match self.registrations.is_empty() {
-            true => Epoll::alarm_number,
+            true => Epoll::eventfd_number,
             false => Epoll::number,
         };
         self.epoll.as_ref().map_or(-1, number)

@@ -98,7 +98,8 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
 }
 
 unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
-    // SAFETY: GLib passes the source that these functions were given for in `attach`.
+    // SAFETY: GLib passes the source that these functions were given for in `attach`, in the thread
+    // that runs its context.
     unsafe {
         let state = LaneSource::state(source);
         let hub = &state.lane.hub;
@@ -113,7 +114,8 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 }
 
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
-    // SAFETY: GLib passes the source that these functions were given for in `attach`.
+    // SAFETY: GLib passes the source that these functions were given for in `attach`, in the thread
+    // that runs its context.
     unsafe {
         let state = LaneSource::state(source);
         let polled = state.take_polled();

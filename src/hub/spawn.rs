@@ -66,8 +66,7 @@ where
     Hub::spawn_local_in(context, priority, future)
 }
 
-/// Spawns a `Send` future in the context whose source is being dispatched in this thread, or else
-/// in the thread-default one.
+/// Spawns a `Send` future in the main context of this thread.
 ///
 /// Any thread may run the context.
 ///
@@ -80,7 +79,7 @@ where
     spawn_with_priority(Priority::DEFAULT, future)
 }
 
-/// Spawns a `Send` future in the context of this thread, at a priority.
+/// Spawns a `Send` future in the main context of this thread, at a priority.
 ///
 /// As [`spawn`]. See [`spawn_local_with_priority`].
 pub fn spawn_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>

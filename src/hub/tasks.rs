@@ -7,9 +7,9 @@
 //!
 //! 1. `Hub::alive` has a waker of each task, until the `AliveGuard` in the task is dropped. Waking
 //!    a task that is in no queue has it pushed to one ([`schedule`]).
-//! 2. A task that another thread has woken and not pushed yet is in no queue either: the hub waits
-//!    for that thread and tries again, for [`CANCEL_LIMIT`]. After that the closed remote queue
-//!    returns the runnable to that thread, which drops it.
+//! 2. A task that another thread has woken and not pushed yet is in no queue either: the hub tries
+//!    again, for [`CANCEL_LIMIT`], as that thread may be preempted. After that the closed remote
+//!    queue returns the runnable to that thread, which drops it.
 //! 3. A future that is not `Send` may only be dropped by its owner thread. In another one
 //!    [`drop_by_owner`] leaks it: `Task` does not drop it ([`LEAK_NEXT_FUTURE`]), and a forgotten
 //!    waker keeps the memory of the task, as a pinned future that is not dropped must keep its
@@ -31,8 +31,7 @@ use std::{
         atomic::{AtomicPtr, Ordering},
     },
     task::{Context, Poll, Waker},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_task::Builder;
@@ -45,7 +44,7 @@ use super::{
     remote::Message,
     running::{self, RunGuard},
 };
-use crate::sync::thread_number;
+use crate::sync::{poll_until, thread_number};
 
 /// Tasks that run between two checks of the clock, which cost time.
 const BATCH: usize = 8;
@@ -53,15 +52,8 @@ const BATCH: usize = 8;
 /// A future of this size or more is boxed here, and not by `async-task`: see the [module](self).
 const BOXED: usize = 1024;
 
-/// For how long teardown waits for threads that have a runnable, and could only leak its future: a
-/// thread may be preempted before it has pushed it.
+/// For how long teardown waits for threads that have a runnable, and could only leak its future.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
-
-/// How often it yields to them before it sleeps, so that threads of lower priorities run as well.
-const CANCEL_YIELDS: usize = 1_000;
-
-/// For how long it sleeps.
-const CANCEL_SLEEP: Duration = Duration::from_micros(100);
 
 #[derive(Debug)]
 pub(super) struct Place {
@@ -122,37 +114,31 @@ impl Hub {
     ///
     /// This thread must be the `Hub::dispatcher`.
     pub(super) unsafe fn cancel_all(&self) {
-        let mut start = None;
-        for retry in 0_usize.. {
-            let alive = &self.alive;
-            let wakers: Vec<_> = alive
-                .lock()
-                .iter()
-                .map(|(_, waker)| waker.clone())
-                .collect();
-            // Each is pushed to the queue again by `schedule`.
-            wakers.into_iter().for_each(Waker::wake);
-            self.receive();
-            let lanes = self.lanes.lock().clone();
-            for lane in lanes {
-                // SAFETY: forwarded: this thread is the dispatcher of the hub of the lane.
-                unsafe { lane.take_all() }.for_each(drop_by_owner);
-            }
-            if alive.lock().is_empty() {
-                break;
-            }
-            // A task that another thread has woken, and is about to push to the queue; or a new
-            // one.
-            if retry < CANCEL_YIELDS {
-                thread::yield_now();
-                continue;
-            }
-            // In a forked child, the threads of the parent will never push theirs.
-            let start = start.get_or_insert_with(Instant::now);
-            if self.maker.is_parent() || start.elapsed() >= CANCEL_LIMIT {
-                break;
-            }
-            thread::sleep(CANCEL_SLEEP);
+        // What is left are tasks that another thread has woken, and is about to push to the queue;
+        // or new ones.
+        poll_until(self.maker.limit(CANCEL_LIMIT), || {
+            // SAFETY: forwarded: this thread is the dispatcher.
+            unsafe { self.cancel_queued() };
+            self.alive.lock().is_empty()
+        });
+    }
+
+    /// Queues all tasks that are in no queue, and drops those that are in one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cancel_all`](Self::cancel_all).
+    unsafe fn cancel_queued(&self) {
+        let alive = self.alive.lock();
+        let wakers: Vec<_> = alive.iter().map(|(_, waker)| waker.clone()).collect();
+        drop(alive);
+        // Each is pushed to the queue again by `schedule`.
+        wakers.into_iter().for_each(Waker::wake);
+        self.receive();
+        let lanes = self.lanes.lock().clone();
+        for lane in lanes {
+            // SAFETY: forwarded: this thread is the dispatcher of the hub of the lane.
+            unsafe { lane.take_all() }.for_each(drop_by_owner);
         }
     }
 }

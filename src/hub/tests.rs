@@ -40,7 +40,9 @@ fn from_elsewhere(body: impl FnOnce(&Arc<Hub>, &Arc<SharedFd>)) {
 fn a_wait_that_meets_a_hub_being_shut_down_looks_for_another_one() {
     from_elsewhere(|hub, fd| {
         let guard = register(hub, fd).expect("open");
-        // As far as another thread may have come that shuts it down.
+        // As far as another thread may have come that shuts it down. A hub that stayed in the list
+        // would be found for another context at the same address.
+        hub.unlist_if(|_| true);
         let ended = hub.registry().close();
         let mut key = WaiterKey::default();
         let polled = guard
@@ -156,7 +158,7 @@ fn a_large_future_that_another_thread_must_not_drop_keeps_its_memory() {
         while running.iteration(false) {}
     };
     thread::spawn(spawn).join().expect("no panic");
-    // SAFETY: freed memory is overwritten from now on, in all threads.
+    // SAFETY: mallopt(3) has no precondition; freed memory is overwritten from now on.
     unsafe { libc::mallopt(libc::M_PERTURB, 0xa5) };
     // The last reference, in another thread than that of the future.
     drop(context);
@@ -164,6 +166,6 @@ fn a_large_future_that_another_thread_must_not_drop_keeps_its_memory() {
     // SAFETY: the future was pinned and not dropped: that its memory is valid is what is tested.
     let content = unsafe { std::slice::from_raw_parts(address, 4096) };
     assert!(content.iter().all(|&byte| byte == 7));
-    // SAFETY: the setting of before.
+    // SAFETY: mallopt(3) has no precondition.
     unsafe { libc::mallopt(libc::M_PERTURB, 0) };
 }

@@ -16,7 +16,7 @@ use super::{call, retry};
 use crate::sync::Maker;
 
 /// The key of the eventfd, which no registration has.
-const ALARM: u64 = u64::MAX;
+const EVENTFD: u64 = u64::MAX;
 
 /// The maximum number of events per call.
 pub(crate) const MOST_EVENTS: usize = 128;
@@ -35,7 +35,7 @@ pub(crate) enum Trigger {
 pub(crate) struct Epoll {
     epoll: epoll::Epoll,
     /// Written to wake the waiter. It need not be read: each write is an edge.
-    alarm: EventFd,
+    eventfd: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
     maker: Maker,
 }
@@ -44,12 +44,12 @@ impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = retry(|| epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC))?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let alarm = retry(|| EventFd::from_flags(flags))?;
-        let readable = event(IOCondition::IN, Trigger::Edge, ALARM);
-        retry(|| epoll.add(&alarm, readable))?;
+        let eventfd = retry(|| EventFd::from_flags(flags))?;
+        let readable = event(IOCondition::IN, Trigger::Edge, EVENTFD);
+        retry(|| epoll.add(&eventfd, readable))?;
         Ok(Self {
             epoll,
-            alarm,
+            eventfd,
             maker: Maker::default(),
         })
     }
@@ -57,7 +57,7 @@ impl Epoll {
     /// Makes the instance readable, in whichever thread polls it.
     pub(crate) fn wake(&self) {
         // The counter is full only after 2^64 wake-ups.
-        let _ = retry(|| self.alarm.write(1));
+        let _ = retry(|| self.eventfd.write(1));
     }
 
     /// Whether this process was forked from the one that created the instance.
@@ -70,14 +70,14 @@ impl Epoll {
     }
 
     /// The eventfd that [`wake`](Self::wake) writes, which is cheaper to poll than the instance.
-    pub(crate) fn alarm_number(&self) -> RawFd {
-        self.alarm.as_raw_fd()
+    pub(crate) fn eventfd_number(&self) -> RawFd {
+        self.eventfd.as_raw_fd()
     }
 
     /// Makes the eventfd unreadable, until the next [`wake`](Self::wake). Returns whether it was
     /// readable.
-    pub(crate) fn clear_alarm(&self) -> bool {
-        retry(|| self.alarm.read()).is_ok()
+    pub(crate) fn clear_eventfd(&self) -> bool {
+        retry(|| self.eventfd.read()).is_ok()
     }
 
     /// Adds a descriptor; its events are reported with `key`. `EPERM` for files that are always

@@ -36,7 +36,7 @@ use crate::{
 /// - Others are opened again: a new description is in non-blocking mode.
 /// - Files without any of these are put in non-blocking mode, until they are closed.
 ///
-/// In blocking mode a call waits, and tries again if another reader or writer was faster.
+/// In blocking mode a call waits, and tries again if another reader or writer precedes it.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) fd: FdSlot,

@@ -73,14 +73,20 @@ fn macro_names(code: &str) -> Vec<(String, String)> {
     found
 }
 
+/// The code of the C functions, without that of the macros.
+fn codes_of_functions() -> impl Iterator<Item = String> {
+    let is_of_functions =
+        |path: &str| path.starts_with("capi/") && !path.starts_with("capi/macros");
+    let sources = sources().into_iter();
+    sources
+        .filter(move |source| is_of_functions(&source.path))
+        .map(|source| source.code)
+}
+
 #[test]
 fn the_macros_of_c_functions_have_the_names_of_these() {
-    let names: Vec<_> = sources()
-        .iter()
-        .filter(|source| {
-            source.path.starts_with("capi/") && !source.path.starts_with("capi/macros")
-        })
-        .flat_map(|source| macro_names(&source.code))
+    let names: Vec<_> = codes_of_functions()
+        .flat_map(|code| macro_names(&code))
         .collect();
     assert!(names.len() > 100, "the macros are found");
     for (function, named) in names {
@@ -99,12 +105,8 @@ fn finish_functions(code: &str) -> Vec<(String, String)> {
 
 #[test]
 fn finish_functions_return_the_results_of_their_asynchronous_functions() {
-    let pairs: Vec<_> = sources()
-        .iter()
-        .filter(|source| {
-            source.path.starts_with("capi/") && !source.path.starts_with("capi/macros")
-        })
-        .flat_map(|source| finish_functions(&source.code))
+    let pairs: Vec<_> = codes_of_functions()
+        .flat_map(|code| finish_functions(&code))
         .collect();
     assert!(pairs.len() > 20, "the macros are found");
     for (finish, begun_by) in pairs {

@@ -168,7 +168,7 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:resumed:
  *
- * Whether an earlier session was resumed.
+ * Whether an earlier session was resumed; with TLS 1.3 also where a pre-shared key was used.
  *
  * Since: 0.1
  */
@@ -546,7 +546,8 @@ char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
  * qio_channel_tls_is_resumed:
  * @tls: a channel
  *
- * Gets whether an earlier session was resumed: then no certificate was presented.
+ * Gets whether an earlier session was resumed: then no certificate was presented. With TLS 1.3 also
+ * `TRUE` where a pre-shared key was used.
  *
  * Returns: whether it is so
  *

@@ -13,7 +13,7 @@
 mod cli;
 mod demo;
 mod endpoint;
-mod ends;
+mod join;
 mod limits;
 mod log;
 mod meter;

@@ -4,7 +4,6 @@
 //! printed up to a length, with control characters escaped.
 
 use std::{
-    borrow::Cow,
     cell::{Cell, RefCell},
     io, iter,
     sync::{Arc, Mutex},
@@ -274,13 +273,12 @@ fn one_certificate(depth: usize, certificate: &TlsCertificate, report: &Report) 
         date(certificate.not_valid_after())
     );
     report.line(&format!("  {depth}"), &text);
-    let names = certificate.dns_names();
-    let names = names.iter().map(|name| String::from_utf8_lossy(name));
-    let addresses = certificate.ip_addresses();
-    let addresses = addresses.iter().map(|address| address.to_str());
-    let names: Vec<_> = names
-        .chain(addresses.map(String::from).map(Cow::from))
-        .collect();
+    let (names, addresses) = (certificate.dns_names(), certificate.ip_addresses());
+    let names = names
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).into_owned());
+    let addresses = addresses.iter().map(|address| address.to_str().into());
+    let names: Vec<String> = names.chain(addresses).collect();
     let shown = names.iter().take(MOST_NAMES);
     let shown = shown.map(|name| shortened(name, MOST_TEXT).into_owned());
     let mut shown: Vec<_> = shown.collect();

@@ -43,7 +43,8 @@ impl VFuncs<'_> {
             Some(_) => (&raw mut array, &raw mut len),
             None => (ptr::null_mut(), ptr::null_mut()),
         };
-        // SAFETY: `ioc` is an instance of `class`; an IoSliceMut has the layout of an iovec.
+        // SAFETY: `ioc` is an instance of `class`; an IoSliceMut has the layout of an iovec; the
+        // outputs are NULL or variables that outlive the call.
         let result = self.count("read from", space, |error| unsafe {
             let (iov, niov) = (iov.as_mut_ptr().cast(), iov.len());
             slot(self.ioc(), iov, niov, array_out, len_out, flags, error)

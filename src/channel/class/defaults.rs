@@ -232,7 +232,7 @@ pub(super) unsafe extern "C" fn set_blocking(
     _enabled: gboolean,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the contract of the slot: `ioc` is live.
+    // SAFETY: the contract of the slot: `ioc` is live, and `error` NULL or writable.
     unsafe { refuse(ioc, error, unsupported("Changing the blocking mode is")) }
 }
 

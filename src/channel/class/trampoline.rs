@@ -102,8 +102,9 @@ unsafe fn with_copies<R>(
     read(&mut few[..len])
 }
 
-// The contract of the functions below: `ioc` is an instance of `T`, arrays have the given lengths
-// (their pointer may be anything if that is 0), and `error` is NULL or writable.
+// The contract of the slot, which callers of the functions below keep: `ioc` is an instance of `T`,
+// arrays have the given lengths (their pointer may be anything if that is 0), and `error` is NULL
+// or writable.
 
 // Adjacent in the binary, together with the C functions that call them: after a system call each
 // page of code costs a TLB miss.
@@ -284,7 +285,8 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
     write: IOHandler,
     opaque: *mut c_void,
 ) {
-    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, the functions are C functions.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `context` is NULL or live, and
+    // the functions may be called with `opaque`.
     unsafe {
         let raw_context = context;
         let context = Option::<glib::MainContext>::from_glib_borrow(context);

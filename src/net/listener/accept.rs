@@ -37,7 +37,7 @@ pub(super) struct Acceptor {
     /// The version of the set of sockets that `attempts` belongs to.
     known: Option<u64>,
     attempts: Vec<(ChannelSocket, PollIo)>,
-    alarm: Option<Sleep>,
+    timer: Option<Sleep>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Acceptor {
             style,
             known: None,
             attempts: Vec::new(),
-            alarm: None,
+            timer: None,
         }
     }
 
@@ -99,8 +99,8 @@ impl Acceptor {
                 Step::Client(client) => return Poll::Ready(Ok(client)),
                 Step::Failed(e) => return Poll::Ready(Err(e)),
                 Step::Wait(Wait::Until(time)) => {
-                    let alarm = self.alarm.insert(Sleep::until(time));
-                    ready!(Pin::new(alarm).poll(cx))?;
+                    let timer = self.timer.insert(Sleep::until(time));
+                    ready!(Pin::new(timer).poll(cx))?;
                 }
                 Step::Wait(_) => return Poll::Pending,
             }
@@ -173,7 +173,7 @@ impl Acceptor {
                 Decision::Refuse => return Step::Wait(Wait::ForPermit),
                 Decision::RefuseUntil(time) => return Step::Wait(Wait::Until(time)),
             };
-            self.alarm = None;
+            self.timer = None;
             let mut failure = None;
             let next = &listener.imp().next;
             let first = next.load(Ordering::Relaxed);

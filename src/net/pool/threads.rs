@@ -224,13 +224,13 @@ impl Threads {
         } else if let Some(deadline) = deadline {
             for (place, worker) in self.workers.iter().enumerate() {
                 let this = Arc::downgrade(self);
-                let alarm = async move {
+                let timer = async move {
                     let slept = Sleep::until(deadline).await;
                     if let Some(this) = this.upgrade().filter(|_| slept.is_ok()) {
                         this.stop(place);
                     }
                 };
-                drop(hub::spawn_in(&worker.context, Priority::DEFAULT, alarm));
+                drop(hub::spawn_in(&worker.context, Priority::DEFAULT, timer));
             }
         }
     }

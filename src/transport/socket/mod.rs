@@ -281,7 +281,7 @@ impl ChannelSocket {
                 false => imp.fd.ready(channel, IOCondition::IN)?,
             };
             match socket::accept(fd.as_fd()) {
-                // Another thread or process was faster.
+                // Another thread or process has accepted the connection.
                 Err(e) if would_block(&e) && !no_wait => {}
                 result => break result?,
             }

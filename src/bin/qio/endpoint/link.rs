@@ -72,7 +72,7 @@ fn replace_stale(path: &Path, target: &Path) -> io::Result<()> {
         renameat2(AT_FDCWD, &aside, AT_FDCWD, path, flags).map_err(io::Error::from)
     };
     let replaced = exchange().and_then(|()| {
-        // Another relay may have been faster since the check: it gets its link back.
+        // Another relay may have made its link since the check: it gets that back.
         check_stale(&aside).or_else(|e| exchange().and(Err(e)))
     });
     // Either the stale link, or the new one.

@@ -8,7 +8,7 @@ use qio::{Backoff, Channel, ChannelCommand, ChannelFile, ChannelSocket, NetAddre
 
 use super::{AddressOptions, Endpoint, Mode, proxies, pty, udp};
 use crate::{
-    ends::{Ends, unshared},
+    join::{Join, unshared},
     peer::Peer,
     proxy_protocol,
 };
@@ -37,7 +37,7 @@ impl Endpoint {
                     .upcast(),
             )?,
             Self::File(path) => file(path.clone(), mode).await?,
-            Self::Stdio => Ends::stdio()?.upcast(),
+            Self::Stdio => Join::stdio()?.upcast(),
         };
         channel.set_name(Some(&self.below().to_string()));
         Ok(channel)
@@ -112,8 +112,8 @@ fn as_opened(channel: Channel) -> io::Result<Channel> {
     };
     let flags = file.with_fd(|fd| fcntl(fd, FcntlArg::F_GETFL))??;
     Ok(match flags & libc::O_ACCMODE {
-        libc::O_RDONLY => Ends::reading(file).upcast(),
-        libc::O_WRONLY => Ends::writing(file)?.upcast(),
+        libc::O_RDONLY => Join::reading(file).upcast(),
+        libc::O_WRONLY => Join::writing(file)?.upcast(),
         _ => file.upcast(),
     })
 }
@@ -121,7 +121,7 @@ fn as_opened(channel: Channel) -> io::Result<Channel> {
 /// Opens a file in a thread: opening a FIFO blocks until its other end is open.
 async fn file(path: PathBuf, mode: Mode) -> io::Result<Channel> {
     let open = move || match mode {
-        Mode::Read => Ok(Ends::reading(ChannelFile::open(path)?)),
+        Mode::Read => Ok(Join::reading(ChannelFile::open(path)?)),
         Mode::Write { append } => {
             let how = if append {
                 libc::O_APPEND
@@ -129,10 +129,10 @@ async fn file(path: PathBuf, mode: Mode) -> io::Result<Channel> {
                 libc::O_TRUNC
             };
             let flags = libc::O_WRONLY | libc::O_CREAT | how;
-            Ends::writing(ChannelFile::new_path(path, flags, 0o666)?)
+            Join::writing(ChannelFile::new_path(path, flags, 0o666)?)
         }
     };
     let opened = gio::spawn_blocking(open).await.expect("it does not panic");
-    let ends: Ends = opened?;
-    Ok(ends.upcast())
+    let joined: Join = opened?;
+    Ok(joined.upcast())
 }

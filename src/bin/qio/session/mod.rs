@@ -315,12 +315,12 @@ async fn while_it_moves(
     let mut relay = pin!(relay);
     let (mut seen, mut since) = (counters.counts(), Instant::now());
     loop {
-        let mut alarm = pin!(glib::timeout_future(tick));
+        let mut timer = pin!(glib::timeout_future(tick));
         let ended = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = relay.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            alarm.as_mut().poll(cx).map(|()| None)
+            timer.as_mut().poll(cx).map(|()| None)
         });
         if let Some(result) = ended.await {
             return result;

@@ -52,7 +52,7 @@ impl Connection {
                         Err(e) if would_block(&e) => return Err(e),
                         // A failure is what OpenSSL gets next.
                         _ if !self.engine().is_established() => {}
-                        // Another thread was faster, and it was data, or the end.
+                        // Another thread has completed the handshake: this was data, or the end.
                         _ => channel.wake_waiters_for(Direction::Read),
                     }
                 }
@@ -90,7 +90,7 @@ impl Connection {
                 engine.waiting_step = true;
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            // Another thread was faster.
+            // Another thread has completed it.
             HandshakeState::Established => return Ok(Progress::Done(())),
             stage => matches!(stage, HandshakeState::Initial),
         };

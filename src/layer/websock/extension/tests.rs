@@ -1,4 +1,4 @@
-//! Offers of permessage-deflate, and the answers to them.
+//! Offers of permessage-deflate, and the responses to them.
 
 use super::*;
 

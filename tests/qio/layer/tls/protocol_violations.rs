@@ -126,7 +126,7 @@ fn client_creds() -> TlsCreds {
     shows.build().expect("good")
 }
 
-/// Reads by a watch until the end, which is what was read, or an error; responses to a word.
+/// Reads by a watch until the end, which is what was read, or an error. Writes `seen` after `done`.
 fn listen(tls: &ChannelTls, context: &glib::MainContext) -> Result<String, String> {
     tls.set_blocking(false).expect("non-blocking");
     let (got, end) = (
@@ -238,8 +238,8 @@ fn a_handshake_against_the_rules_is_one_error_and_an_alert() {
 #[test]
 fn records_against_the_rules_are_one_error_and_an_alert() {
     needs!("python3-gi", "tlslite-ng");
-    let mut mischief = ViolatingPeer::start();
-    mischief.perform_all(AFTERWARDS);
+    let mut peer = ViolatingPeer::start();
+    peer.perform_all(AFTERWARDS);
     // A part of what TLS 1.3 authenticates (RFC 8446, 5.2). OpenSSL refuses it earlier.
     let alert = match openssl_since(3, 2) {
         true => "decode_error",
@@ -251,7 +251,7 @@ fn records_against_the_rules_are_one_error_and_an_alert() {
         true => Harmless,
         false => Failure("", "unexpected_message"),
     };
-    mischief.perform_all(&[
+    peer.perform_all(&[
         (NEW, "record of another version", version),
         (&[Server13], "change of ciphers", change),
     ]);

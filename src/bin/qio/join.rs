@@ -25,23 +25,23 @@ mod imp {
     const PIPE_BUF: usize = libc::PIPE_BUF;
 
     #[derive(Debug, Default)]
-    pub struct Ends {
+    pub struct Join {
         pub(super) read: OnceLock<Channel>,
         pub(super) write: OnceLock<Channel>,
         /// The write end of the pipe that is read: closed with the write direction.
-        pub(super) pipe_end: OnceLock<ChannelFile>,
+        pub(super) pipe_writer: OnceLock<ChannelFile>,
     }
 
     #[glib::object_subclass]
-    impl ObjectSubclass for Ends {
+    impl ObjectSubclass for Join {
         const NAME: &'static str = "QioJoin";
-        type Type = super::Ends;
+        type Type = super::Join;
         type ParentType = Channel;
     }
 
-    impl ObjectImpl for Ends {}
+    impl ObjectImpl for Join {}
 
-    impl Ends {
+    impl Join {
         fn read(&self) -> &Channel {
             self.read.get().expect("made with it")
         }
@@ -51,7 +51,7 @@ mod imp {
         }
     }
 
-    impl ChannelImpl for Ends {
+    impl ChannelImpl for Join {
         fn readv(
             &self,
             iov: &mut [IoSliceMut<'_>],
@@ -96,8 +96,8 @@ mod imp {
                     let _ = write.shutdown(Shutdown::Write);
                 }
                 write.close()?;
-                if let Some(pipe_end) = self.pipe_end.get() {
-                    pipe_end.close()?;
+                if let Some(pipe_writer) = self.pipe_writer.get() {
+                    pipe_writer.close()?;
                 }
             }
             Ok(())
@@ -119,18 +119,18 @@ mod imp {
 
 glib::wrapper! {
     /// A channel whose two directions are two channels, as those of `tokio::io::join` are.
-    pub struct Ends(ObjectSubclass<imp::Ends>) @extends Channel;
+    pub struct Join(ObjectSubclass<imp::Join>) @extends Channel;
 }
 
-impl Ends {
-    fn new(read: Channel, write: Channel, pipe_end: Option<ChannelFile>) -> Self {
+impl Join {
+    fn new(read: Channel, write: Channel, pipe_writer: Option<ChannelFile>) -> Self {
         let this: Self = glib::Object::new();
         this.set_feature(Feature::SHUTDOWN);
         let imp = glib::subclass::prelude::ObjectSubclassIsExt::imp(&this);
         imp.read.set(read).expect("new");
         imp.write.set(write).expect("new");
-        if let Some(pipe_end) = pipe_end {
-            imp.pipe_end.set(pipe_end).expect("new");
+        if let Some(pipe_writer) = pipe_writer {
+            imp.pipe_writer.set(pipe_writer).expect("new");
         }
         this
     }
@@ -142,8 +142,12 @@ impl Ends {
 
     /// A file to be written: there is nothing to be read, until the writing is done.
     pub(crate) fn writing(file: ChannelFile) -> io::Result<Self> {
-        let (empty, pipe_end) = ChannelFile::pipe()?;
-        Ok(Self::new(empty.upcast(), file.upcast(), Some(pipe_end)))
+        let (pipe_reader, pipe_writer) = ChannelFile::pipe()?;
+        Ok(Self::new(
+            pipe_reader.upcast(),
+            file.upcast(),
+            Some(pipe_writer),
+        ))
     }
 
     /// Standard input and output, which are used by this channel alone from now on: the processes
