@@ -48,9 +48,9 @@ pub(crate) fn generation() -> u32 {
 
 /// The process that created an object.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Maker(u32);
+pub(crate) struct Creator(u32);
 
-impl Maker {
+impl Creator {
     /// Whether this process was forked from that one.
     #[inline]
     pub(crate) fn is_parent(self) -> bool {
@@ -67,7 +67,7 @@ impl Maker {
 }
 
 /// The calling process.
-impl Default for Maker {
+impl Default for Creator {
     fn default() -> Self {
         Self(generation())
     }

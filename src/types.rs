@@ -4,8 +4,30 @@ use std::{
     io::{self, IoSliceMut},
     ops::Deref,
     os::fd::RawFd,
+    path::PathBuf,
     time::Duration,
 };
+
+/// The string of a property that is set. Logs a warning, and returns `None`, if it is not UTF-8.
+pub(crate) fn string_property(
+    value: &glib::Value,
+    pspec: &glib::ParamSpec,
+) -> Option<Option<String>> {
+    // Any bytes are a path. Reading them as a string would panic.
+    let path: Option<PathBuf> = value.get().expect("a string");
+    let text = path.map(|path| path.into_os_string().into_string());
+    match text.transpose() {
+        Ok(text) => Some(text),
+        Err(_) => {
+            let name = pspec.name();
+            glib::g_warning!(
+                "Qio",
+                "Unable to set the property \"{name}\": it is not UTF-8"
+            );
+            None
+        }
+    }
+}
 
 /// What a channel can do beyond reading and writing.
 ///

@@ -12,7 +12,7 @@ use crate::{
     Channel,
     channel::class::describe,
     gio::task::{self, Call, Task, run, spawn_for},
-    hub::{Hub, running_place},
+    hub::{Hub, running_context_and_priority},
 };
 
 /// How an asynchronous function was called.
@@ -86,7 +86,7 @@ pub(super) unsafe fn start_local<T, F>(
     let moved = Moved((future, to_error));
     spawn_for(&call.call, async move {
         let (future, to_error) = moved.take();
-        let (context, priority) = running_place();
+        let (context, priority) = running_context_and_priority();
         let future = run(task, cancellable, future, to_error);
         drop(Hub::spawn_local_in(&context, priority, future));
     });

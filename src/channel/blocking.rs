@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A thread without a job ends after this time.
-const LINGER: Duration = Duration::from_secs(10);
+const IDLE_THREAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum number of threads, that of tokio: some calls may block for very long.
 const MOST_THREADS: usize = 512;
@@ -140,7 +140,7 @@ fn work() {
             continue;
         }
         pool.idle += 1;
-        let waited = QUEUED.wait_timeout(pool, LINGER);
+        let waited = QUEUED.wait_timeout(pool, IDLE_THREAD_TIMEOUT);
         let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         pool = woken;
         pool.idle -= 1;

@@ -73,7 +73,7 @@ pub trait ChannelWatchExt: IsA<Channel> + 'static {
     /// call.
     #[doc(alias = "qio_channel_wake_read")]
     fn wake_read(&self) {
-        self.as_ref().imp().waiters.wake_yields();
+        self.as_ref().imp().channel_state.wake_yields();
     }
 
     /// Creates a source that fires when one of the conditions holds, with no callback.

@@ -154,8 +154,8 @@ pub struct QIOChannelClass {
     /// Padding in C, as the next field: the functions that a class of this crate has set, which a
     /// derived class inherits and may override.
     pub(super) native: Option<&'static NativeClass>,
-    /// The address of the class if it is plain (see `bytes_vfuncs::is_plain`). A derived class that
-    /// copied this has another address.
+    /// The address of the class if it is plain: see `bytes_vfuncs::is_plain_class`. A derived class
+    /// that copied this has another address.
     pub(super) plain: AtomicUsize,
     pub padding: [gpointer; 10],
 }

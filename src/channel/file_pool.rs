@@ -121,7 +121,7 @@ fn pushback(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Op
     }
     Ok(match at {
         None => {
-            let pushback = &channel.imp().waiters.pushback;
+            let pushback = &channel.imp().channel_state.pushback;
             pushback.take(&mut [IoSliceMut::new(buf)], None, false)
         }
         Some(_) => None,

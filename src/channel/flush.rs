@@ -37,11 +37,11 @@ pub(crate) fn blocking_cancellable(
     if cancellable.is_none() && coroutine::in_coroutine() {
         return coroutine::wait_for(future(channel))?;
     }
-    let waiters = &channel.imp().waiters;
+    let channel_state = &channel.imp().channel_state;
     loop {
         // Before the attempt: another thread may consume the completions that this waits for, and
         // wakes the waiters then.
-        let seen = waiters.wake_epoch();
+        let seen = channel_state.wake_epoch();
         if cancellable.is_some_and(|it| it.is_cancelled()) {
             return Err(cancelled());
         }
@@ -52,12 +52,12 @@ pub(crate) fn blocking_cancellable(
         }
         wait::until_cancelled(channel, cancellable, |stop| {
             match vfuncs.wait_fd(IOCondition::OUT) {
-                Readiness::Fd(fd, _) if waiters.has_completions() => {
-                    waiters.block_on(fd, IOCondition::ERR, None, seen).map(drop)
-                }
+                Readiness::Fd(fd, _) if channel_state.has_completions() => channel_state
+                    .block_on(fd, IOCondition::ERR, None, seen)
+                    .map(drop),
                 _ => {
                     // A flush by another thread may end without making the channel writable.
-                    let stop = || stop() || waiters.wake_epoch() != seen;
+                    let stop = || stop() || channel_state.wake_epoch() != seen;
                     let got = wait::wait_until(channel, IOCondition::OUT, None, &stop)?;
                     check_ready(channel, got)
                 }
@@ -78,7 +78,7 @@ pub(super) fn poll(
     attempt: &mut PollIo,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Flushed>> {
-    if !channel.imp().waiters.has_completions() {
+    if !channel.imp().channel_state.has_completions() {
         let flush = || VFuncs::of(channel).flush().map(Transferred::whole);
         return attempt.poll(channel, cx, |_| flush());
     }

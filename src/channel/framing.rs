@@ -15,7 +15,7 @@ use std::{
 use glib::prelude::*;
 
 use super::{Channel, ChannelExt as _, ChannelFutureExt as _};
-use crate::{error::closed, watch::ReadAhead};
+use crate::{error::closed, watch::Pushback};
 use decode::{Frame, ToEnd, Until};
 pub use lines::{Lines, LinesStream};
 
@@ -232,7 +232,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
             return Err(closed());
         }
         if !data.is_empty() {
-            channel.return_ahead(ReadAhead::copied([data].into_iter(), Vec::new()));
+            channel.push_back_data(Pushback::copied([data].into_iter(), Vec::new()));
         }
         Ok(())
     }

@@ -22,10 +22,10 @@ use super::{
 };
 use crate::{
     log, observe,
-    sync::{ForkMutex, Maker},
+    sync::{Creator, ForkMutex},
     sys::StreamSocket,
-    types::Feature,
-    watch::{Waiters, list_live},
+    types::{Feature, string_property},
+    watch::{ChannelState, list_live},
 };
 
 /// The state of the base class. No lock is held while a virtual function runs.
@@ -42,11 +42,11 @@ pub struct Channel {
     messages: AtomicBool,
     /// Set by the first call to close, before the virtual function runs.
     closing: AtomicBool,
-    maker: Maker,
+    creator: Creator,
     /// The socket, if `io_readv` and `io_writev` transfer the bytes of one.
     pub(crate) stream: OnceLock<StreamSocket>,
     /// The waiters, which also have the closed flag.
-    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) channel_state: Arc<ChannelState>,
     /// What limits the handshakes of layers over this channel.
     pub(crate) handshakes: OnceLock<Arc<dyn HandshakeLimit>>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
@@ -75,7 +75,7 @@ impl ObjectImpl for Channel {
     fn constructed(&self) {
         self.parent_constructed();
         // In this order: the first monitor lists what was there before.
-        self.waiters.enter_live(self.obj().type_());
+        self.channel_state.enter_live(self.obj().type_());
         if observe::is_observed() {
             observed::stats(&self.obj());
         }
@@ -122,7 +122,11 @@ impl ObjectImpl for Channel {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &ParamSpec) {
         match pspec.name() {
-            "name" => self.set_name(value.get().expect("a string")),
+            "name" => {
+                if let Some(name) = string_property(value, pspec) {
+                    self.set_name(name.map(Into::into));
+                }
+            }
             "blocking" => {
                 let enabled = value.get().expect("a boolean");
                 // A property setter cannot report an error otherwise.
@@ -137,11 +141,11 @@ impl ObjectImpl for Channel {
 
 impl Channel {
     pub(super) fn name(&self) -> Option<glib::GString> {
-        self.waiters.texts.name()
+        self.channel_state.texts.name()
     }
 
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
-        if self.waiters.texts.set_name(name) {
+        if self.channel_state.texts.set_name(name) {
             observed::texts_changed(&self.obj());
             self.obj().notify("name");
         }
@@ -149,7 +153,7 @@ impl Channel {
 
     /// Sets the label in messages for a channel without a name. The first one stays.
     pub(crate) fn set_description(&self, description: String) {
-        self.waiters.texts.set_description(description);
+        self.channel_state.texts.set_description(description);
         observed::texts_changed(&self.obj());
     }
 
@@ -209,14 +213,15 @@ impl Channel {
 
     /// Whether this process was forked from the one that created the channel.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.maker.is_parent()
+        self.creator.is_parent()
     }
 
-    /// Makes further operations fail, and wakes all waiters. A class that closes its descriptors
-    /// must call this before: waiters must not poll a number that may be reused.
+    /// Makes further operations fail, and wakes all waiters. A class of this crate calls this
+    /// before it closes its descriptors: waiters must not poll a number that may be reused. For all
+    /// others `close` does so after their `io_close`, which may still read and write the channel.
     pub(crate) fn mark_closed(&self) {
         self.closed.store(true, Ordering::Release);
-        self.waiters.close();
+        self.channel_state.close();
     }
 
     /// Closes the channel and its lower channels after a failure. The bottom channel is closed
@@ -253,7 +258,7 @@ impl Channel {
         }
         // Another thread of the parent may have held GObject's locks when this process was forked:
         // in the child they are locked forever.
-        if !self.maker.is_parent() {
+        if !self.creator.is_parent() {
             obj.notify("closed");
         }
         result

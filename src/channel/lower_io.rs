@@ -86,13 +86,13 @@ fn recorded<T>(
     side: Direction,
     call: impl FnOnce() -> io::Result<Transferred<T>>,
 ) -> io::Result<T> {
-    let (waiters, running) = (&lower.imp().waiters, Hub::running());
+    let (channel_state, running) = (&lower.imp().channel_state, Hub::running());
     let known;
-    let watched = match (lower.lower(), waiters.home(side, running)) {
+    let watched = match (lower.lower(), channel_state.home(side, running)) {
         (Some(_), _) => None,
         (None, Some(home)) => Some(home),
         (None, None) => {
-            known = waiters.registration_known(side, running, true);
+            known = channel_state.registration_known(side, running, true);
             known.as_ref()
         }
     };

@@ -57,7 +57,7 @@ use glib::{prelude::*, subclass::prelude::*};
 use crate::{
     hub::Direction,
     types::Feature,
-    watch::{ReadAhead, Watched},
+    watch::{Pushback, Watched},
 };
 
 glib::wrapper! {
@@ -110,7 +110,7 @@ static_assertions::assert_impl_all!(Channel: Send, Sync);
 impl Channel {
     /// The label of this channel in messages: its class, and its name if it has one.
     pub(crate) fn label(&self) -> String {
-        self.imp().waiters.texts.label(self.type_().name())
+        self.imp().channel_state.texts.label(self.type_().name())
     }
 
     /// Calls `f` with the data that a watch of this channel needs.
@@ -118,7 +118,7 @@ impl Channel {
         let name = self.imp().name();
         f(Watched {
             object: self.upcast_ref(),
-            waiters: &self.imp().waiters,
+            channel_state: &self.imp().channel_state,
             name: name.as_deref().unwrap_or(self.type_().name()),
         })
     }
@@ -157,8 +157,8 @@ impl Channel {
     }
 
     /// Pushes back data that was read and not consumed: the next reader gets it first.
-    fn return_ahead(&self, data: ReadAhead) {
-        self.imp().waiters.push_back(data);
+    fn push_back_data(&self, data: Pushback) {
+        self.imp().channel_state.push_back(data);
         if self.lower().is_some() {
             self.wake_waiters();
         }
@@ -167,7 +167,7 @@ impl Channel {
     /// Moves the position back to where the next read begins: pushed-back data of a seekable
     /// channel is read again.
     pub(crate) fn take_back_pushback(&self) -> io::Result<()> {
-        let pushback = &self.imp().waiters.pushback;
+        let pushback = &self.imp().channel_state.pushback;
         if !pushback.is_readable() || !self.imp().features().contains(Feature::SEEKABLE) {
             return Ok(());
         }
@@ -178,21 +178,21 @@ impl Channel {
         let to = SeekFrom::Current(-(data.bytes().len() as i64));
         let moved = class::VFuncs::of(self).seek(to);
         if moved.is_err() {
-            self.return_ahead(data);
+            self.push_back_data(data);
         }
         moved.map(drop)
     }
 
     /// Whether a read gets pushed-back data.
     pub(crate) fn has_pushback(&self) -> bool {
-        self.imp().waiters.pushback.is_readable()
+        self.imp().channel_state.pushback.is_readable()
     }
 
     /// Attaches the channel and its lower channel to a context, or to none.
     fn set_context(&self, context: Option<&glib::MainContext>) {
         let mut next = Some(self);
         while let Some(channel) = next {
-            channel.imp().waiters.set_context(context.cloned());
+            channel.imp().channel_state.set_context(context.cloned());
             next = channel.lower();
         }
     }
@@ -200,19 +200,19 @@ impl Channel {
     /// Makes all waiters for this channel poll again: a state has changed that no descriptor
     /// reports.
     pub(crate) fn wake_waiters(&self) {
-        self.imp().waiters.wake();
+        self.imp().channel_state.wake();
         let bottom = self.bottom();
         if bottom != self {
             // Futures are in the wait list of the bottom channel.
-            bottom.imp().waiters.wake();
+            bottom.imp().channel_state.wake();
         }
     }
 
     /// As [`wake_waiters`](Self::wake_waiters), for a layered channel that has consumed the
     /// readiness of a direction of the bottom channel, and has data for its own waiters.
     pub(crate) fn wake_waiters_for(&self, side: Direction) {
-        self.imp().waiters.wake();
-        let bottom = &self.bottom().imp().waiters;
+        self.imp().channel_state.wake();
+        let bottom = &self.bottom().imp().channel_state;
         // After the change: a waiter that is entered later sees it.
         if bottom.is_waited_for(side) {
             bottom.wake();

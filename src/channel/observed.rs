@@ -18,7 +18,7 @@ use crate::{
 /// The counters of a channel, which is listed from now on.
 #[cold]
 pub(crate) fn stats(channel: &Channel) -> &Arc<ChannelStats> {
-    let stats = channel.imp().waiters.observed(channel.type_().name());
+    let stats = channel.imp().channel_state.observed(channel.type_().name());
     if let Some(below) = channel.below() {
         stats.set_below(self::stats(below));
     }
@@ -98,7 +98,7 @@ fn measured<R>(
     name: &'static str,
     call: impl FnOnce() -> R,
 ) -> R {
-    match coroutine::in_coroutine() && !VFuncs::of(channel).is_plain() {
+    match coroutine::in_coroutine() && !VFuncs::of(channel).is_plain_class() {
         true => call(),
         false => observe::measured(stats, name, call),
     }
@@ -119,7 +119,12 @@ fn observed_close<T>(channel: &Channel, call: impl FnOnce() -> io::Result<T>) ->
     let stats = stats(channel);
     // A layered channel that closes its lower channel leaves what it does not need.
     if !observe::is_measured() {
-        let unread = channel.imp().waiters.pushback.len().max(unread(channel));
+        let unread = channel
+            .imp()
+            .channel_state
+            .pushback
+            .len()
+            .max(unread(channel));
         if unread > 0 {
             stats.closed_unread(unread);
         }
@@ -182,7 +187,7 @@ fn set_layer_state(channel: &Channel, stats: &ChannelStats) {
 /// The name or the description of a channel has changed.
 #[inline]
 pub(super) fn texts_changed(channel: &Channel) {
-    if let Some(stats) = channel.imp().waiters.stats.get() {
+    if let Some(stats) = channel.imp().channel_state.stats.get() {
         stats.set_texts(channel.imp().name().map(Into::into), channel.label());
     }
 }

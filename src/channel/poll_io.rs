@@ -86,12 +86,12 @@ impl PollIo {
     ) -> Poll<io::Result<T>> {
         ready!(hub::poll_budget(cx));
         let running = hub::running_for(cx);
-        let waiters = &channel.imp().waiters;
-        if let Some(home) = waiters.home(self.side, running)
+        let channel_state = &channel.imp().channel_state;
+        if let Some(home) = channel_state.home(self.side, running)
             && VFuncs::of(channel).wait_for_fds_only()
             && (!self.is_waiting() || is_same(self.registration(), Some(home)))
         {
-            let wake_epoch = waiters.wake_epoch();
+            let wake_epoch = channel_state.wake_epoch();
             let seen = home.ready_event(self.side);
             if seen.is_ready() || self.is_waiting() && self.epoch != wake_epoch {
                 match attempt(IoFlags::new(true, true, true)) {
@@ -105,9 +105,9 @@ impl PollIo {
                     Err(e) => return self.finish(Err(e)),
                 }
             }
-            if !observe::is_unusual()
+            if !observe::takes_slow_path()
                 && self.enter(home, cx, wake_epoch)
-                && waiters.wake_epoch() == wake_epoch
+                && channel_state.wake_epoch() == wake_epoch
             {
                 return Poll::Pending;
             }
@@ -214,10 +214,10 @@ impl PollIo {
             if self.side == Direction::Write && !self.is_waiting() {
                 return None;
             }
-            let waiters = &bottom.imp().waiters;
-            let known = match waiters.home(self.side, running) {
+            let channel_state = &bottom.imp().channel_state;
+            let known = match channel_state.home(self.side, running) {
                 Some(home) => Some(home.clone()),
-                None => waiters.registration_known(self.side, running, self.here),
+                None => channel_state.registration_known(self.side, running, self.here),
             };
             self.use_registration(known);
         }
@@ -243,18 +243,20 @@ impl PollIo {
     }
 
     fn has_pushback(&self, channel: &Channel) -> bool {
-        self.side == Direction::Read && channel.imp().waiters.pushback.is_readable()
+        self.side == Direction::Read && channel.imp().channel_state.pushback.is_readable()
     }
 
     fn finish<T>(&mut self, result: io::Result<T>) -> Poll<io::Result<T>> {
-        self.leave();
+        self.cancel_wait();
         Poll::Ready(result)
     }
 
     #[inline]
-    fn leave(&mut self) {
+    fn cancel_wait(&mut self) {
         match &self.by {
-            WaitBy::Registration(registration) => registration.leave(self.side, &mut self.key),
+            WaitBy::Registration(registration) => {
+                registration.cancel_wait(self.side, &mut self.key);
+            }
             WaitBy::Watch(_) => self.by = WaitBy::Nothing,
             WaitBy::Nothing => {}
         }
@@ -264,7 +266,7 @@ impl PollIo {
 impl Drop for PollIo {
     #[inline]
     fn drop(&mut self) {
-        self.leave();
+        self.cancel_wait();
     }
 }
 
@@ -283,7 +285,7 @@ fn epoch(channel: &Channel) -> usize {
 /// The same of a channel with this lower channel.
 #[inline]
 fn epoch_over(channel: &Channel, lower: Option<&Channel>) -> usize {
-    let own = channel.imp().waiters.wake_epoch();
+    let own = channel.imp().channel_state.wake_epoch();
     own.wrapping_add(lower.map_or(0, epoch))
 }
 

@@ -116,8 +116,8 @@ pub(super) fn until_cancelled<R>(
     let Some(cancellable) = cancellable else {
         return f(&|| false);
     };
-    let waiters = channel.imp().waiters.clone();
-    let handler = cancellable.connect_cancelled(move |_| waiters.wake());
+    let channel_state = channel.imp().channel_state.clone();
+    let handler = cancellable.connect_cancelled(move |_| channel_state.wake());
     let result = f(&|| cancellable.is_cancelled());
     if let Some(handler) = handler {
         cancellable.disconnect_cancelled(handler);
@@ -155,16 +155,16 @@ fn wait_for_condition(
     deadline: Option<Instant>,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<IOCondition> {
-    let waiters = &channel.imp().waiters;
+    let channel_state = &channel.imp().channel_state;
     loop {
         // Before `stop` is called: a change of its result makes the waiters poll again.
-        let seen = waiters.wake_epoch();
+        let seen = channel_state.wake_epoch();
         if stop() {
             return Ok(IOCondition::empty());
         }
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
-        } else if waiters.pushback.is_readable() && condition.contains(IOCondition::IN) {
+        } else if channel_state.pushback.is_readable() && condition.contains(IOCondition::IN) {
             IOCondition::IN
         } else {
             match what_to_wait_for(channel, condition) {
@@ -172,10 +172,10 @@ fn wait_for_condition(
                 Readiness::Now if channel.imp().is_closed() => IOCondition::NVAL,
                 Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
                 Readiness::Fd(fd, wanted) => {
-                    let got = waiters.block_on(fd, wanted, deadline, seen)?;
+                    let got = channel_state.block_on(fd, wanted, deadline, seen)?;
                     // Without the completions: poll again.
                     let poll_again = || Ok(IOCondition::empty());
-                    let got = waiters.ignore_completions(got, condition, poll_again)?;
+                    let got = channel_state.ignore_completions(got, condition, poll_again)?;
                     meaning(got, wanted, condition)
                 }
                 Readiness::Now | Readiness::Watch => {

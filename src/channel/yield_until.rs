@@ -17,7 +17,7 @@ use super::{Channel, wait};
 use crate::{
     coroutine,
     sys::lock,
-    watch::{Waiters, WakeOn},
+    watch::{ChannelState, WakeOn},
 };
 
 /// Suspends the coroutine that runs until one of the conditions is there. Returns none if it waited
@@ -25,7 +25,7 @@ use crate::{
 pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
     let mut ready = pin!(wait::future(channel, condition));
     let wait = match condition.contains(IOCondition::IN) {
-        true => Some(ReadWait::new(&channel.imp().waiters)),
+        true => Some(ReadWait::new(&channel.imp().channel_state)),
         false => None,
     };
     coroutine::wait_for(poll_fn(|cx| match &wait {
@@ -36,7 +36,7 @@ pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Resu
 
 /// Leaves the list of the waiters when the wait is over.
 struct ReadWait<'a> {
-    waiters: &'a Waiters,
+    channel_state: &'a ChannelState,
     state: Arc<WaitState>,
 }
 
@@ -54,13 +54,16 @@ impl Wake for WaitState {
 }
 
 impl<'a> ReadWait<'a> {
-    fn new(waiters: &'a Waiters) -> Self {
+    fn new(channel_state: &'a ChannelState) -> Self {
         let state = Arc::new(WaitState {
             is_woken: AtomicBool::new(false),
             waker: Mutex::new(Waker::noop().clone()),
         });
-        waiters.enter(WakeOn::ReadYield, Waker::from(state.clone()));
-        Self { waiters, state }
+        channel_state.add_waker(WakeOn::ReadYield, Waker::from(state.clone()));
+        Self {
+            channel_state,
+            state,
+        }
     }
 
     /// Whether `wake_read()` was called. Wakes `waker` then.
@@ -74,6 +77,6 @@ impl<'a> ReadWait<'a> {
 impl Drop for ReadWait<'_> {
     fn drop(&mut self) {
         let waker = Waker::from(self.state.clone());
-        self.waiters.leave(WakeOn::ReadYield, &waker);
+        self.channel_state.remove_waker(WakeOn::ReadYield, &waker);
     }
 }

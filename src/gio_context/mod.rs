@@ -36,13 +36,15 @@ use glib_sys::{
 
 use self::pending::Calls;
 use crate::{
-    hub::{Hub, SourceFuncs, StateSource, assert_running, no_callback, running_place},
+    hub::{
+        Hub, SourceFuncs, StateSource, assert_running, no_callback, running_context_and_priority,
+    },
     sync::thread_number,
     sys::file,
 };
 
 /// A context that has no users for this long, or up to twice as long, is dropped.
-const LINGER: Duration = Duration::from_secs(30);
+const IDLE_CONTEXT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// More steps than an operation takes from its cancellation to its completion.
 const STEPS: usize = 64;
@@ -115,7 +117,8 @@ impl GioContext {
                 true => ControlFlow::Break,
                 false => ControlFlow::Continue,
             };
-            let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, check);
+            let timer =
+                glib::timeout_source_new(IDLE_CONTEXT_TIMEOUT, None, Priority::DEFAULT, check);
             timer.attach(Some(&context));
             Self {
                 context,
@@ -131,7 +134,7 @@ impl GioContext {
     }
 
     fn is_here(&self) -> bool {
-        let (context, priority) = running_place();
+        let (context, priority) = running_context_and_priority();
         let nested = self.nested.borrow();
         nested.iter().any(|(hub, source)| {
             hub.is_in(&context)
@@ -141,7 +144,7 @@ impl GioContext {
     }
 
     fn nest_here(&self) {
-        let (context, priority) = running_place();
+        let (context, priority) = running_context_and_priority();
         let nested_source = nested_source(&self.context, priority);
         nested_source.attach(Some(&context));
         let hub = Hub::of(&context);

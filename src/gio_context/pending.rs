@@ -10,7 +10,7 @@ use gio::prelude::*;
 use glib::{MainContext, WeakRef};
 
 use super::run_pending;
-use crate::sync::{Maker, poll_until};
+use crate::sync::{Creator, poll_until};
 
 /// For how long a thread that terminates waits for results that are about to be sent. A call of the
 /// resolver, which cannot be cancelled, may take longer: its result is leaked.
@@ -33,7 +33,7 @@ pub(super) struct Calls(RefCell<Vec<WeakRef<gio::Cancellable>>>);
 struct Pending {
     context: MainContext,
     calls: Calls,
-    maker: Maker,
+    creator: Creator,
 }
 
 impl Calls {
@@ -66,7 +66,7 @@ impl Pending {
 impl Drop for AllPending {
     /// Runs when the thread terminates.
     fn drop(&mut self) {
-        let limits = self.0.iter().map(|it| it.maker.limit(EXIT_LIMIT));
+        let limits = self.0.iter().map(|it| it.creator.limit(EXIT_LIMIT));
         let limit = limits.max().unwrap_or_default();
         poll_until(limit, || {
             self.0.retain(|it| !it.has_ended());
@@ -81,11 +81,11 @@ pub(super) fn keep(context: &MainContext, calls: Calls) {
         return;
     }
     let context = context.clone();
-    let maker = Maker::default();
+    let creator = Creator::default();
     let pending = Pending {
         context,
         calls,
-        maker,
+        creator,
     };
     if !pending.has_ended() {
         let mut pending = AllPending(vec![pending]);

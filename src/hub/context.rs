@@ -45,7 +45,7 @@ pub(crate) fn assert_running() -> io::Result<()> {
 }
 
 /// The context that this thread runs, and the priority of the source that is being dispatched.
-pub(crate) fn running_place() -> (glib::MainContext, Priority) {
+pub(crate) fn running_context_and_priority() -> (glib::MainContext, Priority) {
     let current = glib::main_current_source();
     let priority = current.map_or(Priority::DEFAULT, |source| source.priority().into());
     (running_context(), priority)

@@ -35,7 +35,7 @@ const LONGEST_SPIN: Duration = Duration::from_millis(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A hub that is unused for this long, or up to twice as long, is shut down.
-const LINGER: Duration = Duration::from_secs(5);
+const IDLE_HUB_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Changed only by the thread that runs the context, but for `spin`, which any thread sets.
 #[derive(Debug, Default)]
@@ -212,7 +212,7 @@ impl Lifetime {
     /// within microseconds.
     pub(super) fn watch(&self) {
         if !self.is_watched() {
-            let deadline = glib::monotonic_time() + LINGER.as_micros() as i64;
+            let deadline = glib::monotonic_time() + IDLE_HUB_TIMEOUT.as_micros() as i64;
             self.deadline.store(deadline, Ordering::Relaxed);
         }
     }
@@ -257,14 +257,14 @@ impl Hub {
     }
 
     /// How long the thread may block, in milliseconds, until the next deadline; -1 without one.
-    /// `is_blind`: the hub has no descriptors.
-    pub(super) fn sleep(&self, mut sleep: Option<Duration>, is_blind: bool) -> i32 {
+    /// `no_descriptors`: the hub has no descriptors.
+    pub(super) fn sleep(&self, mut sleep: Option<Duration>, no_descriptors: bool) -> i32 {
         let mut limit = |time| sleep = Some(sleep.map_or(time, |sleep: Duration| sleep.min(time)));
-        if is_blind {
+        if no_descriptors {
             limit(POLL_INTERVAL);
         }
         if self.lifetime.is_watched() {
-            limit(LINGER);
+            limit(IDLE_HUB_TIMEOUT);
         }
         sleep.map_or(-1, |sleep| {
             // Rounded up: no deadline is reported early.

@@ -27,7 +27,7 @@ impl Hub {
     /// Whether this thread is dispatching the hub, possibly with a nested main loop in one of its
     /// tasks: the queues are checked again before this thread blocks in its context.
     #[inline]
-    pub(crate) fn is_dispatched_here(&self) -> bool {
+    pub(crate) fn is_dispatched_by_this_thread(&self) -> bool {
         self.dispatcher.load(Ordering::Relaxed) == thread_number()
     }
 
@@ -65,7 +65,7 @@ impl Drop for DispatchGuard<'_> {
             // relies on this.
             hub.dispatcher.store(0, Ordering::SeqCst);
             if hub.shut_down.load(Ordering::SeqCst) && !hub.registry().is_closed() {
-                hub.take_apart();
+                hub.tear_down();
             }
         }
     }

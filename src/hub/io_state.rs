@@ -106,7 +106,7 @@ impl DirectionState {
     }
 
     /// Records an edge, and adds its waiters to `woken`.
-    pub(super) fn edge(&self, bits: u32, woken: &mut Vec<Waker>) {
+    pub(super) fn record_edge(&self, bits: u32, woken: &mut Vec<Waker>) {
         let next = |word: u32| Some(word.wrapping_add(EDGE) | bits);
         let _ = self
             .readiness
@@ -146,7 +146,7 @@ impl DirectionState {
     }
 
     #[inline]
-    pub(super) fn leave(&self, key: &mut WaiterKey) {
+    pub(super) fn cancel_wait(&self, key: &mut WaiterKey) {
         // The list is emptied after an edge is counted: at worst there is one spurious wake-up.
         if let Some(number) = key.number.take()
             && self.ready_event().edges() == key.edges
@@ -157,7 +157,7 @@ impl DirectionState {
 
     #[cold]
     fn remove(&self, number: NonZeroU32) {
-        let left = self.waiters.lock().leave(number);
+        let left = self.waiters.lock().remove(number);
         drop(left);
     }
 
@@ -235,7 +235,7 @@ impl WaitList {
         None
     }
 
-    fn leave(&mut self, mine: NonZeroU32) -> Option<Waiter> {
+    fn remove(&mut self, mine: NonZeroU32) -> Option<Waiter> {
         if self.first.as_ref().is_some_and(|it| it.number == mine) {
             return self.first.take();
         }

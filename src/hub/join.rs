@@ -12,13 +12,13 @@ use std::{
 
 use async_task::{FallibleTask, Task};
 
-use super::tasks::Place;
+use super::tasks::TaskMetadata;
 use crate::{error::panic_text, sys::lock};
 
 /// The result of a task, or its panic.
 pub(super) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
-type Handle<T> = FallibleTask<Outcome<T>, Place>;
+type Handle<T> = FallibleTask<Outcome<T>, TaskMetadata>;
 
 /// The handle of a spawned task: a future of its result.
 ///
@@ -37,7 +37,7 @@ type Handle<T> = FallibleTask<Outcome<T>, Place>;
 pub struct JoinHandle<T>(Mutex<Option<Handle<T>>>);
 
 impl<T> JoinHandle<T> {
-    pub(super) fn new(task: Task<Outcome<T>, Place>) -> Self {
+    pub(super) fn new(task: Task<Outcome<T>, TaskMetadata>) -> Self {
         Self(Mutex::new(Some(task.fallible())))
     }
 

@@ -63,7 +63,7 @@ impl Lane {
 
     #[inline]
     pub(super) fn local(&self) -> Option<Local<'_>> {
-        self.hub.is_dispatched_here().then_some(Local {
+        self.hub.is_dispatched_by_this_thread().then_some(Local {
             lane: self,
             _here: PhantomData,
         })

@@ -44,7 +44,8 @@ pub use spawn::{
 };
 
 pub(crate) use context::{
-    assert_running, block_on, default_context, private_context, running_context, running_place,
+    assert_running, block_on, default_context, private_context, running_context,
+    running_context_and_priority,
 };
 pub(crate) use g_source::{SourceFuncs, StateSource, no_callback};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
@@ -68,7 +69,7 @@ use self::{
     registry::Registry, remote::Message, remote_queue::RemoteQueue, timer::Timers,
 };
 use crate::{
-    sync::{ForkMutex, Maker},
+    sync::{Creator, ForkMutex},
     sys::SharedFd,
 };
 
@@ -80,7 +81,7 @@ use crate::{
 pub(crate) struct Hub {
     /// The address of the context. Only compared.
     context: usize,
-    maker: Maker,
+    creator: Creator,
     registry: ForkMutex<Registry>,
     lanes: ForkMutex<Vec<Arc<Lane>>>,
     remote: RemoteQueue<Message>,
@@ -104,7 +105,7 @@ impl Hub {
     fn new(context: usize) -> Arc<Self> {
         Arc::new(Self {
             context,
-            maker: Maker::default(),
+            creator: Creator::default(),
             registry: ForkMutex::new(Registry::new()),
             lanes: ForkMutex::default(),
             remote: RemoteQueue::default(),
@@ -121,7 +122,7 @@ impl Hub {
 
     /// As [`current`](Self::current), for waiting. Fails in a thread that runs no main context: no
     /// wake-up would ever be dispatched there.
-    pub(crate) fn running_here() -> io::Result<Arc<Self>> {
+    pub(crate) fn current_for_wait() -> io::Result<Arc<Self>> {
         if Self::running().is_null() {
             assert_running()?;
         }
@@ -134,10 +135,10 @@ impl Hub {
 
     /// Whether the innermost main loop of this thread runs the context, so that its sources may be
     /// touched, and what its hub wakes is run before the thread blocks.
-    pub(crate) fn is_run_here(&self) -> bool {
+    pub(crate) fn is_run_by_this_thread(&self) -> bool {
         let is_run_by_glib = || match running_owned() {
             Some(context) => self.is_in(&context),
-            None => self.is_dispatched_here(),
+            None => self.is_dispatched_by_this_thread(),
         };
         ptr::eq(Self::running(), self) || is_run_by_glib()
     }
@@ -166,7 +167,7 @@ impl Hub {
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
         side: Direction,
-        serves: FdRole,
+        role: FdRole,
     ) -> io::Result<Option<RegistrationGuard>> {
         let Some(lease) = fd.lease().filter(|_| !self.is_shut_down()) else {
             return Ok(None);
@@ -177,7 +178,7 @@ impl Hub {
         }
         let is_first = registry.is_empty();
         let registration =
-            registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
+            registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, role)));
         // An attempt has met would-block before, or one follows. Adding the descriptor reports the
         // conditions that already hold as an edge.
         registration.assume_not_ready(side);
@@ -229,14 +230,14 @@ impl Hub {
 
     /// Makes the main loop iterate once more, so that it prepares all its sources.
     pub(crate) fn notify(&self) {
-        if (!self.is_dispatched_here() || self.is_prepared()) && self.remote.notify() {
+        if (!self.is_dispatched_by_this_thread() || self.is_prepared()) && self.remote.notify() {
             self.registry().wake();
         }
     }
 
     /// As [`notify`](Self::notify), if few references to the hub are left, so that it may be shut
     /// down.
-    pub(crate) fn notify_if_spare(self: &Arc<Self>) {
+    pub(crate) fn notify_if_unused(self: &Arc<Self>) {
         const FEW: usize = 8;
         if Arc::strong_count(self) < FEW {
             self.notify();
@@ -245,9 +246,10 @@ impl Hub {
 
     /// Destroys a source of the context, from any thread.
     pub(crate) fn destroy(&self, source: glib::Source) {
-        match self.is_run_here() {
+        match self.is_run_by_this_thread() {
             true => source.destroy(),
-            // A message that is returned is of a destroyed context: GLib has destroyed the source.
+            // A hub that is in use is shut down with its context alone: where that returns the
+            // message, GLib has destroyed the source.
             false => drop(self.send(Message::Destroy(source))),
         }
     }
@@ -300,10 +302,10 @@ impl Hub {
     /// shuts it down when it has finished.
     fn shutdown(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
-        self.take_apart();
+        self.tear_down();
     }
 
-    fn take_apart(&self) {
+    fn tear_down(&self) {
         let Some(_dispatch) = DispatchGuard::begin(self) else {
             return;
         };

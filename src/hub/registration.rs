@@ -49,13 +49,13 @@ pub(crate) struct Registration {
     /// Prevents reuse of the descriptor's number. Empty once ended.
     fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
-    serves: FdRole,
+    role: FdRole,
     pub(super) trigger: Trigger,
     directions: [DirectionState; 2],
 }
 
 impl Registration {
-    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: FdRole) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, role: FdRole) -> Self {
         // After the reference was taken: while the two counts differ, the hub is in use.
         hub.registrations.fetch_add(1, Ordering::AcqRel);
         Self {
@@ -64,7 +64,7 @@ impl Registration {
             watched: AtomicU32::new(0),
             fd: ForkMutex::new(Some(fd)),
             ended: AtomicBool::new(false),
-            serves,
+            role,
             trigger: Trigger::default(),
             directions: Default::default(),
         }
@@ -81,14 +81,14 @@ impl Registration {
     }
 
     #[inline]
-    pub(crate) fn serves(&self, side: Direction) -> bool {
-        self.serves.both || self.serves.side == side
+    pub(crate) fn is_for(&self, side: Direction) -> bool {
+        self.role.both || self.role.side == side
     }
 
     fn sides(&self) -> impl Iterator<Item = Direction> {
         Direction::BOTH
             .into_iter()
-            .filter(|&side| self.serves(side))
+            .filter(|&side| self.is_for(side))
     }
 
     #[inline]
@@ -106,7 +106,7 @@ impl Registration {
     pub(crate) fn would_block(&self, side: Direction, seen: ReadyEvent) {
         self.direction(side).clear(seen, READY | HANGUP);
         if side == Direction::Read
-            && self.serves.short_read == ShortRead::ProbablyDrained
+            && self.role.short_read == ShortRead::ProbablyDrained
             && !self.trigger.is_level()
             && self.trigger.count_drained()
         {
@@ -153,7 +153,7 @@ impl Registration {
     /// proves that the descriptor is drained and no hang-up is still to be reported.
     #[inline]
     pub(crate) fn read_short(&self, seen: ReadyEvent) {
-        let is_drained = match self.serves.short_read {
+        let is_drained = match self.role.short_read {
             ShortRead::Unknown => false,
             ShortRead::Drained => true,
             ShortRead::ProbablyDrained => self.trigger.is_level(),
@@ -165,7 +165,7 @@ impl Registration {
 
     /// Whether the registration can be level-triggered: only if data alone is watched for.
     pub(super) fn needs_level(&self, watched: IOCondition) -> bool {
-        self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
+        self.role.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 
     /// Whether data was reported that no read has taken: a second report adds nothing.
@@ -183,12 +183,12 @@ impl Registration {
         waker: &Waker,
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
-        if self.hub.is_run_here() {
+        if self.hub.is_run_by_this_thread() {
             return self.poll_edge_owned(side, key, waker, since);
         }
         // The channel is attached to another context than this one, and the waker must be woken in
         // the thread of this one.
-        let waker = Hub::running_here()?.remote_waker(waker);
+        let waker = Hub::current_for_wait()?.remote_waker(waker);
         self.direction(side).enter(key, &waker, true);
         self.poll_entered(side, since)
     }
@@ -259,20 +259,20 @@ impl Registration {
     }
 
     #[inline]
-    pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
-        self.direction(side).leave(key);
+    pub(crate) fn cancel_wait(&self, side: Direction, key: &mut WaiterKey) {
+        self.direction(side).cancel_wait(key);
     }
 
     /// Records edges, and adds their waiters to `woken`.
-    pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
+    pub(super) fn record_edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
         for (side, edge) in Direction::BOTH.into_iter().zip([edges.read, edges.write]) {
             let bits = match edge {
                 ReadyEdge::Nothing => continue,
                 ReadyEdge::Ready => READY,
                 ReadyEdge::Hangup => READY | HANGUP,
             };
-            if self.serves(side) {
-                self.direction(side).edge(bits, woken);
+            if self.is_for(side) {
+                self.direction(side).record_edge(bits, woken);
             }
         }
     }
@@ -312,7 +312,7 @@ impl Registration {
     /// Makes all waiters poll again. Callable from any thread. Returns whether a message was sent
     /// to the thread that runs the context.
     pub(crate) fn wake(self: &Arc<Self>) -> bool {
-        if self.hub.is_dispatched_here() {
+        if self.hub.is_dispatched_by_this_thread() {
             self.wake_all();
             return false;
         }
@@ -335,7 +335,7 @@ impl Registration {
     }
 
     pub(crate) fn has_waiters(&self, side: Direction) -> bool {
-        self.serves(side) && self.direction(side).has_waiters()
+        self.is_for(side) && self.direction(side).has_waiters()
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {

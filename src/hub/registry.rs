@@ -52,9 +52,9 @@ impl Registry {
     }
 
     pub(super) fn remove(&mut self, key: u64) -> Option<Arc<Registration>> {
-        let place = place(key);
-        match self.registrations.get(place) {
-            Some(registration) if registration.key == key => Some(self.registrations.remove(place)),
+        let index = slab_index(key);
+        match self.registrations.get(index) {
+            Some(registration) if registration.key == key => Some(self.registrations.remove(index)),
             _ => None,
         }
     }
@@ -166,7 +166,7 @@ impl Registry {
         }
         let changing = &mut self.changing;
         let count = epoll.take(|key, edges| {
-            let registration = self.registrations.get(place(key));
+            let registration = self.registrations.get(slab_index(key));
             let Some(registration) = registration.filter(|it| it.key == key) else {
                 return true;
             };
@@ -182,7 +182,7 @@ impl Registry {
                     return false;
                 }
             }
-            registration.edges(edges, woken);
+            registration.record_edges(edges, woken);
             true
         });
         if !self.changing.is_empty() {
@@ -264,6 +264,6 @@ impl Registry {
     }
 }
 
-fn place(key: u64) -> usize {
+fn slab_index(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }

@@ -33,9 +33,10 @@ impl Wake for RemoteWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        match self.hub.is_dispatched_here() {
+        match self.hub.is_dispatched_by_this_thread() {
             true => self.waker.wake_by_ref(),
-            // A message that is returned is of a destroyed context, with all that was polled in it.
+            // A hub that is in use is shut down with its context alone, and all that was polled in
+            // that: there is nothing to wake where this returns the message.
             false => drop(self.hub.send(Message::WakeOne(self.waker.clone()))),
         }
     }

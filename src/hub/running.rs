@@ -13,8 +13,8 @@ use super::{Hub, dispatcher::DispatchGuard, running_context, tasks::Runnable};
 /// Operations that a task may complete without a wait before it yields.
 const OPERATIONS: u32 = 128;
 
-/// After so many operations that yielded without the task being polled again, as in a task that
-/// blocks in an executor of its own, some may proceed without budget.
+/// After so many operations in a row that a task without budget attempted in one poll, as one that
+/// blocks in an executor of its own does, it gets a new budget: each only yields until then.
 const MOST_REFUSALS: u32 = 128;
 
 /// What a thread runs: its innermost dispatch of a hub, and the task in that.

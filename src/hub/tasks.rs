@@ -56,7 +56,7 @@ const BOXED: usize = 1024;
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct TaskMetadata {
     lane: Arc<Lane>,
     /// The number of the only thread that it may run in, for a future that is not `Send`; or
     /// [`ANY_THREAD`].
@@ -65,7 +65,7 @@ pub(super) struct Place {
     id: AtomicPtr<()>,
 }
 
-impl Place {
+impl TaskMetadata {
     /// Identifies the task: the data of its wakers.
     #[inline]
     pub(super) fn id(&self) -> *const () {
@@ -75,7 +75,7 @@ impl Place {
 
 const ANY_THREAD: u64 = 0;
 
-pub(super) type Runnable = async_task::Runnable<Place>;
+pub(super) type Runnable = async_task::Runnable<TaskMetadata>;
 
 thread_local! {
     /// The next future that is dropped belongs to another thread, and must be leaked.
@@ -116,7 +116,7 @@ impl Hub {
     pub(super) unsafe fn cancel_all(&self) {
         // What is left are tasks that another thread has woken, and is about to push to the queue;
         // or new ones.
-        poll_until(self.maker.limit(CANCEL_LIMIT), || {
+        poll_until(self.creator.limit(CANCEL_LIMIT), || {
             // SAFETY: forwarded: this thread is the dispatcher.
             unsafe { self.cancel_queued() };
             self.alive.lock().is_empty()
@@ -309,11 +309,11 @@ where
         future: ManuallyDrop::new(future),
         _guard: AliveGuard {
             hub: hub.clone(),
-            place: entry.key(),
+            slab_key: entry.key(),
         },
     };
     let id = AtomicPtr::default();
-    let builder = Builder::new().metadata(Place { lane, owner, id });
+    let builder = Builder::new().metadata(TaskMetadata { lane, owner, id });
     // SAFETY: the future is polled and dropped by its runnable alone. `Local::run` runs that only
     // in its owner's thread; if the runnable is dropped in another thread, `drop_by_owner` has the
     // future leaked. The other fields of `Task` may be dropped in any thread. The future is
@@ -361,12 +361,12 @@ impl<F> Drop for Task<F> {
 /// Removes a task from the list of those that are alive when dropped.
 struct AliveGuard {
     hub: Arc<Hub>,
-    place: usize,
+    slab_key: usize,
 }
 
 impl Drop for AliveGuard {
     fn drop(&mut self) {
-        let waker = self.hub.alive.lock().try_remove(self.place);
+        let waker = self.hub.alive.lock().try_remove(self.slab_key);
         drop(waker);
     }
 }

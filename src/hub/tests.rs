@@ -19,12 +19,12 @@ use crate::sys::{fd_info::ShortRead, poll::poll_now};
 const SIDE: Direction = Direction::Read;
 
 fn register(hub: &Arc<Hub>, fd: &Arc<SharedFd>) -> Option<RegistrationGuard> {
-    let serves = FdRole {
+    let role = FdRole {
         both: true,
         side: SIDE,
         short_read: ShortRead::Drained,
     };
-    hub.register(fd, SIDE, serves).expect("no error")
+    hub.register(fd, SIDE, role).expect("no error")
 }
 
 /// Calls `body` with the hub of a context and a descriptor, in a thread that runs another context.

@@ -106,7 +106,7 @@ impl Sleep {
         }
     }
 
-    fn leave(&mut self) {
+    fn cancel_wait(&mut self) {
         if let Some((hub, key)) = self.entered.take() {
             hub.timers.remove(&key);
         }
@@ -120,12 +120,12 @@ impl Future for Sleep {
         if self.deadline <= Instant::now() {
             return Poll::Ready(Ok(()));
         }
-        let hub = Hub::running_here()?;
+        let hub = Hub::current_for_wait()?;
         let is_entered = self.entered.as_ref().is_some_and(|(mine, key)| {
             Arc::ptr_eq(mine, &hub) && mine.timers.replace(key, cx.waker())
         });
         if !is_entered {
-            self.leave();
+            self.cancel_wait();
             let key = hub.timers.add(self.deadline, cx.waker().clone());
             hub.notify();
             self.entered = Some((hub, key));
@@ -136,6 +136,6 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.leave();
+        self.cancel_wait();
     }
 }

@@ -15,10 +15,10 @@ use crate::{
     },
     hub::Direction,
     types::Readiness,
-    watch::{self, LayerVtable, Waiters, WakeOn},
+    watch::{self, ChannelState, LayerVtable, WakeOn},
 };
 
-struct Waking(Arc<Waiters>);
+struct Waking(Arc<ChannelState>);
 
 impl Wake for Waking {
     fn wake(self: Arc<Self>) {
@@ -35,9 +35,12 @@ pub(super) struct LowerCloseWaker {
 
 impl LowerCloseWaker {
     pub(super) fn new(channel: &Channel, lower: &Channel) -> Self {
-        let waiters = channel.imp().waiters.clone();
-        let waker = Waker::from(Arc::new(Waking(waiters)));
-        lower.imp().waiters.enter(WakeOn::Close, waker.clone());
+        let channel_state = channel.imp().channel_state.clone();
+        let waker = Waker::from(Arc::new(Waking(channel_state)));
+        lower
+            .imp()
+            .channel_state
+            .add_waker(WakeOn::Close, waker.clone());
         Self {
             lower: lower.clone(),
             waker,
@@ -52,7 +55,10 @@ impl LowerCloseWaker {
 
 impl Drop for LowerCloseWaker {
     fn drop(&mut self) {
-        self.lower.imp().waiters.leave(WakeOn::Close, &self.waker);
+        self.lower
+            .imp()
+            .channel_state
+            .remove_waker(WakeOn::Close, &self.waker);
     }
 }
 
@@ -60,9 +66,9 @@ impl Drop for LowerCloseWaker {
 /// are not those of the layer.
 pub(super) fn poll_fd(lower: &Channel, side: Direction) -> Option<PollFd> {
     match VFuncs::of(lower).poll_fd(side)? {
-        PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
+        PollFd::Pollable { fd, role, .. } => Some(PollFd::Pollable {
             fd,
-            serves,
+            role,
             raw: None,
         }),
         PollFd::Disk(_) => None,

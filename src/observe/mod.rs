@@ -28,7 +28,7 @@ pub(crate) use warning::{Warning, warnings_since};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The number of channels with pushed-back data, and [`OBSERVED`].
-static UNUSUAL: AtomicUsize = AtomicUsize::new(0);
+static SLOW_PATH: AtomicUsize = AtomicUsize::new(0);
 
 /// Set while the process is observed.
 const OBSERVED: usize = 1 << (usize::BITS - 1);
@@ -36,29 +36,29 @@ const OBSERVED: usize = 1 << (usize::BITS - 1);
 /// Whether a read or a write may be an unusual one: some channel has pushed-back data, or the
 /// process is observed.
 #[inline]
-pub(crate) fn is_unusual() -> bool {
-    UNUSUAL.load(Ordering::Acquire) != 0
+pub(crate) fn takes_slow_path() -> bool {
+    SLOW_PATH.load(Ordering::Acquire) != 0
 }
 
 /// Whether calls are to be counted.
 #[inline]
 pub(crate) fn is_observed() -> bool {
-    UNUSUAL.load(Ordering::Relaxed) & OBSERVED != 0
+    SLOW_PATH.load(Ordering::Relaxed) & OBSERVED != 0
 }
 
 fn set_observed(observed: bool) {
     match observed {
-        true => UNUSUAL.fetch_or(OBSERVED, Ordering::AcqRel),
-        false => UNUSUAL.fetch_and(!OBSERVED, Ordering::AcqRel),
+        true => SLOW_PATH.fetch_or(OBSERVED, Ordering::AcqRel),
+        false => SLOW_PATH.fetch_and(!OBSERVED, Ordering::AcqRel),
     };
 }
 
 /// A channel has pushed-back data now.
 pub(crate) fn add_pushback() {
-    UNUSUAL.fetch_add(1, Ordering::AcqRel);
+    SLOW_PATH.fetch_add(1, Ordering::AcqRel);
 }
 
 /// A channel has no pushed-back data any more.
 pub(crate) fn remove_pushback() {
-    UNUSUAL.fetch_sub(1, Ordering::AcqRel);
+    SLOW_PATH.fetch_sub(1, Ordering::AcqRel);
 }

@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Deref};
 
-use super::Maker;
+use super::Creator;
 
 /// A value of the process that made it. A forked child leaks it: GLib takes locks where objects
 /// are cancelled, disconnected and destroyed, which another thread of the parent may have held at
@@ -11,14 +11,14 @@ use super::Maker;
 pub(crate) struct LeakInChild<T> {
     /// `None` only while it is dropped.
     value: Option<T>,
-    maker: Maker,
+    creator: Creator,
 }
 
 impl<T> LeakInChild<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
             value: Some(value),
-            maker: Maker::default(),
+            creator: Creator::default(),
         }
     }
 }
@@ -34,7 +34,7 @@ impl<T> Deref for LeakInChild<T> {
 impl<T> Drop for LeakInChild<T> {
     fn drop(&mut self) {
         let value = self.value.take();
-        if self.maker.is_parent() {
+        if self.creator.is_parent() {
             mem::forget(value);
         }
     }

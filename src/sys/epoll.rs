@@ -13,7 +13,7 @@ use nix::sys::{
 };
 
 use super::{call, retry};
-use crate::sync::Maker;
+use crate::sync::Creator;
 
 /// The key of the eventfd, which no registration has.
 const EVENTFD: u64 = u64::MAX;
@@ -37,7 +37,7 @@ pub(crate) struct Epoll {
     /// Written to wake the waiter. It need not be read: each write is an edge.
     eventfd: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
-    maker: Maker,
+    creator: Creator,
 }
 
 impl Epoll {
@@ -50,7 +50,7 @@ impl Epoll {
         Ok(Self {
             epoll,
             eventfd,
-            maker: Maker::default(),
+            creator: Creator::default(),
         })
     }
 
@@ -62,7 +62,7 @@ impl Epoll {
 
     /// Whether this process was forked from the one that created the instance.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.maker.is_parent()
+        self.creator.is_parent()
     }
 
     pub(crate) fn number(&self) -> RawFd {

@@ -10,7 +10,7 @@ use std::{
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::{call, retry};
-use crate::sync::Maker;
+use crate::sync::Creator;
 
 /// The most ends that one call takes.
 const MOST: usize = 16;
@@ -24,7 +24,7 @@ pub(crate) struct Exits {
     /// Open unless `is_closed`, which only a forked child sets. That uses it for nothing else.
     epoll: ManuallyDrop<Epoll>,
     is_closed: AtomicBool,
-    maker: Maker,
+    creator: Creator,
 }
 
 impl Exits {
@@ -36,7 +36,7 @@ impl Exits {
         Ok(Self {
             epoll: ManuallyDrop::new(epoll),
             is_closed: AtomicBool::new(false),
-            maker: Maker::default(),
+            creator: Creator::default(),
         })
     }
 
@@ -57,7 +57,7 @@ impl Exits {
     }
 
     fn epoll(&self) -> nix::Result<&Epoll> {
-        match self.maker.is_parent() {
+        match self.creator.is_parent() {
             true => Err(nix::errno::Errno::EBADF),
             false => Ok(&self.epoll),
         }
@@ -66,7 +66,7 @@ impl Exits {
     /// In a forked child, closes the instance, which the child shares with its parent. Elsewhere
     /// does nothing.
     pub(crate) fn close_if_inherited(&self) {
-        if self.maker.is_parent() && !self.is_closed.swap(true, Ordering::AcqRel) {
+        if self.creator.is_parent() && !self.is_closed.swap(true, Ordering::AcqRel) {
             // SAFETY: the number is open, as `is_closed` was not set, and by that it is never used
             // again.
             let _ = call(|| unsafe { libc::close(self.epoll.0.as_raw_fd()) as isize });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{call, file, retry};
-use crate::sync::Maker;
+use crate::sync::Creator;
 
 /// The poll interval of a waiter without a [`Wakeup`].
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct Wakeup {
     eventfd: OwnedFd,
     /// A forked child needs one of its own.
-    maker: Maker,
+    creator: Creator,
 }
 
 thread_local! {
@@ -33,9 +33,9 @@ impl Wakeup {
     pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
         let mine = |mine: &RefCell<Option<Arc<Self>>>| {
             let mut mine = mine.borrow_mut();
-            if mine.as_ref().is_none_or(|mine| mine.maker.is_parent()) {
-                let (eventfd, maker) = (file::eventfd().ok()?, Maker::default());
-                *mine = Some(Arc::new(Self { eventfd, maker }));
+            if mine.as_ref().is_none_or(|mine| mine.creator.is_parent()) {
+                let (eventfd, creator) = (file::eventfd().ok()?, Creator::default());
+                *mine = Some(Arc::new(Self { eventfd, creator }));
             }
             mine.clone()
         };

@@ -18,7 +18,7 @@ use super::{
     dummy,
     hazard::{self, HazardScan},
 };
-use crate::sync::{AtomicUsize, Maker, Ordering, light_barrier};
+use crate::sync::{AtomicUsize, Creator, Ordering, light_barrier};
 
 /// No use of the descriptor may begin any more.
 const CLOSED: usize = 1;
@@ -34,7 +34,7 @@ const USER: usize = 4;
 pub(crate) struct SharedFd {
     /// Open in this process, and owned by this, until `RELEASED` is set.
     fd: RawFd,
-    maker: Maker,
+    creator: Creator,
     /// `RELEASED` is set once, after `CLOSED`, by the thread that finds neither a counted user nor
     /// a hazard slot with it. A use that begins after `CLOSED` detects that and ends at once.
     state: AtomicUsize,
@@ -44,7 +44,7 @@ impl SharedFd {
     pub(crate) fn new(fd: OwnedFd) -> Arc<Self> {
         Arc::new(Self {
             fd: fd.into_raw_fd(),
-            maker: Maker::default(),
+            creator: Creator::default(),
             state: AtomicUsize::new(0),
         })
     }
@@ -53,7 +53,7 @@ impl SharedFd {
     pub(crate) fn none() -> Arc<Self> {
         Arc::new(Self {
             fd: -1,
-            maker: Maker::default(),
+            creator: Creator::default(),
             state: AtomicUsize::new(CLOSED | RELEASED),
         })
     }
@@ -110,7 +110,7 @@ impl SharedFd {
     /// Whether this process was forked from the one that created this, which has the descriptor
     /// too.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.maker.is_parent()
+        self.creator.is_parent()
     }
 
     /// Prevents further uses of the descriptor. `before` gets it a last time if it is in use, to

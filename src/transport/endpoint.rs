@@ -82,7 +82,7 @@ impl Endpoint {
             Kind::Disk => PollFd::Disk(fd),
             kind => PollFd::Pollable {
                 fd,
-                serves: FdRole {
+                role: FdRole {
                     both,
                     side,
                     short_read: fd_info.short_read,

@@ -134,14 +134,14 @@ impl FdSlot {
         channel: &Channel,
         condition: IOCondition,
     ) -> io::Result<FdGuard<'_>> {
-        let waiters = &channel.imp().waiters;
+        let channel_state = &channel.imp().channel_state;
         loop {
-            let seen = waiters.wake_epoch();
+            let seen = channel_state.wake_epoch();
             let fd = self.get()?;
             if !channel.is_blocking() {
                 return Ok(fd);
             }
-            let got = waiters.block_on(fd.as_fd().as_raw_fd(), condition, None, seen)?;
+            let got = channel_state.block_on(fd.as_fd().as_raw_fd(), condition, None, seen)?;
             if channel.is_closed() {
                 return Err(closed());
             }

@@ -84,16 +84,17 @@ pub(crate) unsafe fn adopt(
     // SAFETY: the caller promises a new source, and passes its reference. If it is no watch of this
     // crate, and GObject cannot call a closure for it, it calls a `QIOChannelFunc`.
     unsafe {
-        let is_plain = !is_watch(source) && !has_closure_callback(source);
+        let calls_channel_func = !is_watch(source) && !has_closure_callback(source);
         let source = from_glib_full(source);
-        match is_plain {
+        match calls_channel_func {
             true => child_watch(watched, condition, &source),
             false => adopt_any(watched, condition, source),
         }
     }
 }
 
-/// The same for a source of safe code, whose callback may take any arguments.
+/// As [`adopt`], for a source whose callback may take any arguments, as safe code can create: it
+/// gets a callback that ignores them, so the conditions that it reports are not known.
 pub(crate) fn adopt_any(
     watched: Watched<'_>,
     condition: IOCondition,

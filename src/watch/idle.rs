@@ -17,7 +17,7 @@ use std::{
 use glib::IOCondition;
 use glib_sys::{GSource, GSourceFuncs};
 
-use super::{Waiters, polled_fd::directions, source::FUNCS};
+use super::{ChannelState, polled_fd::directions, source::FUNCS};
 use crate::{
     hub::{Direction, FdRole, Hub, Registration, SourceFuncs, WaiterKey},
     sync::ForkMutex,
@@ -27,7 +27,7 @@ use crate::{
 /// What an idle watch waits for. Dropping it removes the waiters, and ends registrations without
 /// others: their hub would be woken for every event that GLib reports as well.
 pub(super) struct HubWait {
-    waiters: Arc<Waiters>,
+    channel_state: Arc<ChannelState>,
     entered: Vec<(Arc<Registration>, Direction, WaiterKey)>,
 }
 
@@ -37,25 +37,25 @@ impl HubWait {
     pub(super) fn new<'a>(
         hub: &Arc<Hub>,
         waker: &Arc<SourceWaker>,
-        waiters: &Arc<Waiters>,
+        channel_state: &Arc<ChannelState>,
         fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
         one_for_both: bool,
     ) -> io::Result<Option<Self>> {
         let waker = Waker::from(waker.clone());
         let mut this = Self {
-            waiters: waiters.clone(),
+            channel_state: channel_state.clone(),
             entered: Vec::new(),
         };
         for (fd, conditions) in fds {
             let both = directions(conditions).into_iter().zip(Direction::BOTH);
             for (conditions, side) in both.filter(|(conditions, _)| !conditions.is_empty()) {
-                let serves = FdRole {
+                let role = FdRole {
                     both: one_for_both,
                     side,
                     short_read: ShortRead::Unknown,
                 };
-                let register = |hub: &Arc<Hub>| hub.register(fd.shared(), side, serves);
-                let Some(registration) = waiters.registration_at(hub, side, register)? else {
+                let register = |hub: &Arc<Hub>| hub.register(fd.shared(), side, role);
+                let Some(registration) = channel_state.registration_at(hub, side, register)? else {
                     return Ok(None);
                 };
                 let mut key = WaiterKey::default();
@@ -90,8 +90,8 @@ fn wait(
 impl Drop for HubWait {
     fn drop(&mut self) {
         for (registration, side, mut key) in self.entered.drain(..) {
-            registration.leave(side, &mut key);
-            self.waiters.release(&registration);
+            registration.cancel_wait(side, &mut key);
+            self.channel_state.release(&registration);
         }
     }
 }

@@ -3,23 +3,23 @@
 //! A watch refers to its channel only as an object with something to wait for. It owns a reference
 //! to the object, and a lease on each descriptor that the class exposes, so that the number stays
 //! reserved for as long as GLib polls it. The channel in turn has a list of its waiters
-//! ([`Waiters`]), which `close` wakes.
+//! ([`ChannelState`]), which `close` wakes.
 #![allow(unsafe_code)]
 
 mod callback;
+mod channel_state;
 mod children;
 mod idle;
 mod polled_fd;
 mod pushback;
 mod source;
-mod waiters;
 
 pub(crate) use callback::{set_callback, set_callback_local};
+pub(crate) use channel_state::{ChannelState, CompletionQueue, WakeOn, list_live};
 pub(crate) use children::{LayerVtable, adopt, adopt_any, either, nval_watch};
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
-pub(crate) use pushback::ReadAhead;
+pub(crate) use pushback::Pushback;
 pub(crate) use source::{WaitFdFn, by_query, layered, on_fds};
-pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn, list_live};
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(crate) fn set_name_and_priority(
 #[derive(Clone, Copy)]
 pub(crate) struct Watched<'a> {
     pub(crate) object: &'a glib::Object,
-    pub(crate) waiters: &'a Arc<Waiters>,
+    pub(crate) channel_state: &'a Arc<ChannelState>,
     /// Names the source, for debuggers and profilers.
     pub(crate) name: &'a str,
 }

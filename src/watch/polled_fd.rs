@@ -90,21 +90,21 @@ pub(super) struct PolledFd {
     /// and `check`, by this file otherwise.
     poll: UnsafeCell<GPollFD>,
     /// The conditions of the channel that this descriptor reports.
-    pub(super) serves: IOCondition,
+    pub(super) conditions: IOCondition,
     polled: Cell<bool>,
     pub(super) lease: Option<FdLease>,
 }
 
 impl PolledFd {
-    fn new(fd: Option<LeasedFd>, serves: IOCondition) -> Self {
+    fn new(fd: Option<LeasedFd>, conditions: IOCondition) -> Self {
         let (number, lease) = fd.map_or((-1, None), |fd| (fd.number, fd.lease));
         Self {
             poll: UnsafeCell::new(GPollFD {
                 fd: number,
-                events: serves.bits() as u16,
+                events: conditions.bits() as u16,
                 revents: 0,
             }),
-            serves,
+            conditions,
             polled: Cell::new(false),
             lease,
         }
@@ -112,7 +112,7 @@ impl PolledFd {
 
     /// One for each direction, without a descriptor until [`follow`](Self::follow) sets one.
     pub(super) fn without_fds(condition: IOCondition) -> [Self; 2] {
-        directions(condition).map(|serves| Self::new(None, serves))
+        directions(condition).map(|conditions| Self::new(None, conditions))
     }
 
     pub(super) fn has_fd(&self) -> bool {
@@ -140,13 +140,13 @@ impl PolledFd {
             let poll = self.poll.get();
             ((*poll).events, (*poll).revents)
         };
-        let serves = self.serves;
+        let conditions = self.conditions;
         let revents = IOCondition::from_bits_truncate(revents.into());
-        let same = u32::from(events) & !ALWAYS.bits() == (serves - ALWAYS).bits();
+        let same = u32::from(events) & !ALWAYS.bits() == (conditions - ALWAYS).bits();
         let wanted = if same {
-            revents & serves
+            revents & conditions
         } else if revents.bits() & u32::from(events) & !ALWAYS.bits() != 0 {
-            serves - ALWAYS
+            conditions - ALWAYS
         } else {
             IOCondition::empty()
         };
@@ -180,7 +180,7 @@ impl PolledFd {
     ///
     /// As for [`set_polled`](Self::set_polled).
     pub(super) unsafe fn follow(&self, source: *mut GSource, answer: Readiness) -> IOCondition {
-        let wanted = self.serves - ALWAYS;
+        let wanted = self.conditions - ALWAYS;
         let none = IOCondition::empty();
         let (fd, events, ready) = match answer {
             // GLib reports errors and hang-ups whether or not they are requested.

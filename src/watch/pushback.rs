@@ -17,19 +17,19 @@ pub(crate) struct PushbackBuffer {
     some: AtomicBool,
     /// Whether there are bytes: descriptors alone do not make a channel readable.
     readable: AtomicBool,
-    data: ForkMutex<Option<Box<ReadAhead>>>,
+    data: ForkMutex<Option<Box<Pushback>>>,
 }
 
 /// Bytes and descriptors that have been read from a channel, and are consumed from the front.
 #[derive(Debug, Default)]
-pub(crate) struct ReadAhead {
+pub(crate) struct Pushback {
     /// Memory, of which `filled` has data.
     space: Vec<u8>,
     filled: Range<usize>,
     pub(crate) fds: Vec<OwnedFd>,
 }
 
-impl ReadAhead {
+impl Pushback {
     /// A copy of what was read in several buffers.
     pub(crate) fn copied<'a>(bytes: impl Iterator<Item = &'a [u8]>, fds: Vec<OwnedFd>) -> Self {
         let space = bytes.collect::<Vec<_>>().concat();
@@ -96,11 +96,11 @@ impl ReadAhead {
 impl PushbackBuffer {
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {
-        observe::is_unusual() && self.readable.load(Ordering::Acquire)
+        observe::takes_slow_path() && self.readable.load(Ordering::Acquire)
     }
 
     /// Pushes bytes and descriptors back, before those that are there already.
-    pub(crate) fn push_back(&self, data: ReadAhead) {
+    pub(crate) fn push_back(&self, data: Pushback) {
         let mut guard = self.data.lock();
         let buffered = guard.get_or_insert_default();
         buffered.prepend(data);
@@ -141,7 +141,7 @@ impl PushbackBuffer {
 
     /// Calls `f` with the data, to consume some of it or to take it. `None` if there is none. The
     /// buffer is locked meanwhile.
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut ReadAhead) -> R) -> Option<R> {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Pushback) -> R) -> Option<R> {
         if !self.some.load(Ordering::Acquire) {
             return None;
         }
@@ -162,13 +162,13 @@ impl PushbackBuffer {
     pub(crate) fn clear(&self) {
         let cleared = {
             let mut guard = self.data.lock();
-            self.update(&ReadAhead::default());
+            self.update(&Pushback::default());
             guard.take()
         };
         drop(cleared);
     }
 
-    fn update(&self, buffered: &ReadAhead) {
+    fn update(&self, buffered: &Pushback) {
         let readable = !buffered.bytes().is_empty();
         let some = !buffered.is_empty();
         self.readable.store(readable, Ordering::Release);

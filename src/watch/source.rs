@@ -28,11 +28,11 @@ use glib_sys::{GSource, GSourceFuncs};
 
 use self::funcs::{check, dispatch, prepare};
 use super::{
-    Waiters, Watched, callback,
+    ChannelState, Watched, callback,
+    channel_state::WakeOn,
     children::{ChildConditions, LayerVtable, LowerWatch},
     idle::{HubWait, SourceWaker},
     polled_fd::{Fds, PolledFd},
-    waiters::WakeOn,
 };
 use crate::{
     hub::{Hub, SourceFuncs, StateSource},
@@ -63,7 +63,7 @@ type WatchSource = StateSource<State>;
 
 struct State {
     object: glib::Object,
-    waiters: Arc<Waiters>,
+    channel_state: Arc<ChannelState>,
     condition: IOCondition,
     kind: WatchKind,
     polled_fds: [PolledFd; 2],
@@ -138,7 +138,7 @@ pub(super) fn create(
     let recursive = !matches!(kind, WatchKind::ChildSource | WatchKind::ChildWatch(_));
     let state = State {
         object: watched.object.clone(),
-        waiters: watched.waiters.clone(),
+        channel_state: watched.channel_state.clone(),
         condition,
         kind,
         one_for_both: matches!(fds, Some(Fds::Both(_))),
@@ -224,10 +224,10 @@ unsafe extern "C" fn finalize(source: *mut GSource) {
         }
         if let Some(hub) = state.hub.get() {
             state
-                .waiters
-                .leave(WakeOn::Change, &Waker::from(hub.clone()));
+                .channel_state
+                .remove_waker(WakeOn::Change, &Waker::from(hub.clone()));
             // The source may have been the last user of the hub.
-            hub.notify_if_spare();
+            hub.notify_if_unused();
         }
         WatchSource::finalize(source);
     }

@@ -86,12 +86,12 @@ fn journey() {
             println!("outcome: error: {e}");
         }
     }
-    println!("left: {}", settled(before).saturating_sub(before));
+    println!("left: {}", stable_count(before).saturating_sub(before));
 }
 
 /// How many descriptors are open, once they are no more than `most`, or a while later: threads end,
 /// and commands that were dropped.
-fn settled(most: usize) -> usize {
+fn stable_count(most: usize) -> usize {
     let end = Instant::now() + LIMIT;
     loop {
         let count = open_descriptors();

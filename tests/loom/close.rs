@@ -39,7 +39,7 @@ impl Registration {
         loop {
             self.direction.enter(&mut key, &waker, false);
             if self.ended.load(Ordering::Acquire) {
-                return self.direction.leave(&mut key);
+                return self.direction.cancel_wait(&mut key);
             }
             sleeper.sleep();
         }

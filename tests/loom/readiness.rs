@@ -38,7 +38,7 @@ impl Descriptor {
         self.readable.fetch_add(1, SeqCst);
         for registration in &self.registrations {
             let mut woken = Vec::new();
-            registration.edge(READY, &mut woken);
+            registration.record_edge(READY, &mut woken);
             woken.into_iter().for_each(Waker::wake);
         }
     }
@@ -60,7 +60,7 @@ impl Descriptor {
             let seen = registration.ready_event();
             if seen.is_ready() {
                 if self.read() {
-                    return registration.leave(&mut key);
+                    return registration.cancel_wait(&mut key);
                 }
                 registration.clear(seen, READY | HANGUP);
             }
@@ -109,7 +109,7 @@ fn a_waiter_that_leaves_takes_no_other_off_the_list() {
             let registration = &leaving.registrations[0];
             let mut key = WaiterKey::default();
             registration.enter(&mut key, Waker::noop(), false);
-            registration.leave(&mut key);
+            registration.cancel_wait(&mut key);
         });
         let peer = descriptor.clone();
         let peer = thread::spawn(move || peer.arrive());

@@ -27,9 +27,9 @@ impl<T> ForkMutex<T> {
 
 /// No model forks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Maker(());
+pub(crate) struct Creator(());
 
-impl Maker {
+impl Creator {
     pub(crate) fn is_parent(self) -> bool {
         false
     }

@@ -29,7 +29,7 @@ struct Descriptor {
 impl Descriptor {
     fn edge(&self) {
         let mut woken = Vec::new();
-        self.direction.edge(READY, &mut woken);
+        self.direction.record_edge(READY, &mut woken);
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -75,7 +75,7 @@ impl Descriptor {
                 sleeper.sleep();
             }
         }
-        self.direction.leave(&mut key);
+        self.direction.cancel_wait(&mut key);
         self.is_read.store(true, SeqCst);
     }
 }

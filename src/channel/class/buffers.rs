@@ -9,14 +9,14 @@ use crate::{error::invalid, sys::vectored::IOV_MAX};
 /// The largest byte count that a result can have.
 const MOST: usize = isize::MAX as usize;
 
-/// Whether a list needs a check: it is longer than `IOV_MAX`, or larger than a result can report.
+/// Whether a list exceeds a limit: it is longer than `IOV_MAX`, or larger than a result can report.
 #[inline]
-pub(super) fn is_unusual(len: usize, total: usize) -> bool {
+pub(super) fn exceed_limits(len: usize, total: usize) -> bool {
     len > IOV_MAX || total > MOST
 }
 
-/// The non-empty buffers of an [unusual](is_unusual) list, if it has empty ones, which would count
-/// for `IOV_MAX`. Fails for a list that is too large.
+/// The non-empty buffers of a list that [exceeds a limit](exceed_limits), if it has empty ones,
+/// which would count for `IOV_MAX`. Fails for a list that is too large.
 #[cold]
 #[inline(never)]
 pub(super) fn to_read<'a>(
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_sum_that_no_result_can_report_is_refused() {
         let too_much = MOST + 1;
-        assert!(is_unusual(1, too_much));
+        assert!(exceed_limits(1, too_much));
         let e = to_read(&mut [], too_much).expect_err("too much");
         assert_eq!(e.kind(), io::ErrorKind::InvalidInput);
         let e = to_write(&[], too_much).expect_err("too much");

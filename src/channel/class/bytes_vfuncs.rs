@@ -72,7 +72,7 @@ pub(super) fn write_filled(class: &QIOChannelClass) -> Filled {
 /// Whether reads and writes go by the virtual functions of iovecs, which check for closed
 /// themselves, without any other check. The result is cached in the class.
 #[inline]
-pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
+pub(super) fn is_plain_class(class: &QIOChannelClass) -> bool {
     let address = ptr::from_ref(class).addr();
     class.plain.load(Ordering::Relaxed) & !FDS_ONLY == address || find_plain(class, address)
 }
@@ -91,7 +91,7 @@ pub(super) fn waits_for_fds_only(class: &QIOChannelClass) -> bool {
 #[cold]
 #[inline(never)]
 fn find_fds_only(class: &QIOChannelClass, address: usize) -> bool {
-    is_plain(class) && class.plain.load(Ordering::Relaxed) == address
+    is_plain_class(class) && class.plain.load(Ordering::Relaxed) == address
 }
 
 #[cold]

@@ -152,7 +152,7 @@ impl VFuncs<'_> {
     /// check that themselves. Returns whether the class is plain.
     #[inline]
     pub(super) fn begin(self) -> io::Result<bool> {
-        let plain = bytes_vfuncs::is_plain(self.class);
+        let plain = bytes_vfuncs::is_plain_class(self.class);
         if !plain {
             self.check_open()?;
         }
@@ -162,15 +162,15 @@ impl VFuncs<'_> {
     /// Whether reads and writes go by virtual functions that honor `NO_WAIT`.
     pub(crate) fn honors_no_wait(self) -> bool {
         // Plain classes are of this crate.
-        bytes_vfuncs::is_plain(self.class)
+        bytes_vfuncs::is_plain_class(self.class)
             || self.class.slots_honor_no_wait()
                 && !bytes_vfuncs::bytes_read(self.class)
                 && !bytes_vfuncs::bytes_write(self.class)
     }
 
     /// Whether reads and writes are system calls of a class of this crate.
-    pub(in crate::channel) fn is_plain(self) -> bool {
-        bytes_vfuncs::is_plain(self.class)
+    pub(in crate::channel) fn is_plain_class(self) -> bool {
+        bytes_vfuncs::is_plain_class(self.class)
     }
 
     /// The state of a layered channel with a connection.

@@ -143,7 +143,7 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
         if !current.load(Ordering::Acquire) {
             return;
         }
-        let observed = channel.imp().waiters.stats.before_callback();
+        let observed = channel.imp().channel_state.stats.before_callback();
         last.call.make();
         if got.contains(IOCondition::NVAL) {
             return;

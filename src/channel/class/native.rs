@@ -36,7 +36,7 @@ pub(crate) enum PollFd {
     /// One that epoll supports.
     Pollable {
         fd: Arc<SharedFd>,
-        serves: FdRole,
+        role: FdRole,
         /// What the descriptor is, if the bytes of the channel are those of the descriptor, in
         /// order: moving bytes by the descriptor is equivalent to `io_readv` and `io_writev`.
         /// `None` for a layered channel, and for a message-oriented one.

@@ -50,7 +50,7 @@ impl VFuncs<'_> {
         if space == 0 {
             return self.check_open().map(|()| Transferred::whole(0));
         }
-        if observe::is_unusual() {
+        if observe::takes_slow_path() {
             return self.readv_unusual(plain, space, iov, fds, flags);
         }
         self.readv_usual(plain, space, iov, fds, flags)
@@ -89,7 +89,7 @@ impl VFuncs<'_> {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<Transferred<usize>> {
-        if buffers::is_unusual(iov.len(), space)
+        if buffers::exceed_limits(iov.len(), space)
             && let Some(mut iov) = buffers::to_read(iov, space)?
         {
             let space = total_len(&iov);
@@ -128,9 +128,9 @@ impl VFuncs<'_> {
         buf: &mut [u8],
         flags: ReadFlags,
     ) -> io::Result<Transferred<usize>> {
-        if bytes_vfuncs::is_plain(self.class)
+        if bytes_vfuncs::is_plain_class(self.class)
             && !buf.is_empty()
-            && !observe::is_unusual()
+            && !observe::takes_slow_path()
             && let Some(stream) = self.channel().imp().stream.get()
             && let Some(read) = stream.recv(buf)
         {
@@ -153,14 +153,14 @@ impl VFuncs<'_> {
         const ZEROED: usize = 16 * 1024;
         let channel = self.channel();
         let mut bottom = &*channel;
-        let is_plain = loop {
+        let bottom_is_plain = loop {
             let vfuncs = VFuncs::of(bottom);
             match bottom.below() {
                 Some(below) if vfuncs.honors_no_wait() => bottom = below,
-                _ => break bytes_vfuncs::is_plain(vfuncs.class),
+                _ => break bytes_vfuncs::is_plain_class(vfuncs.class),
             }
         };
-        let buf = match is_plain {
+        let buf = match bottom_is_plain {
             // SAFETY: the layers and the class at the bottom, which is plain, are of this crate.
             // Their functions write to the buffers, by system calls, by OpenSSL and by copies, and
             // do not read them, nor pass them to code of an application.
@@ -183,7 +183,7 @@ impl VFuncs<'_> {
         flags: ReadFlags,
     ) -> Option<usize> {
         let channel = self.channel();
-        let pushback = &channel.imp().waiters.pushback;
+        let pushback = &channel.imp().channel_state.pushback;
         if channel.imp().is_closed() {
             return None;
         }
@@ -231,7 +231,7 @@ impl VFuncs<'_> {
         if space == 0 {
             return Ok(0);
         }
-        if buffers::is_unusual(iov.len(), space)
+        if buffers::exceed_limits(iov.len(), space)
             && let Some(mut iov) = buffers::to_read(iov, space)?
         {
             return self.preadv_uncounted(&mut iov, start);

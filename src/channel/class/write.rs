@@ -80,9 +80,9 @@ impl VFuncs<'_> {
     /// As [`writev`](Self::writev), into one buffer and without blocking, by the shortest path.
     #[inline(always)]
     pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Transferred<usize>> {
-        if bytes_vfuncs::is_plain(self.class)
+        if bytes_vfuncs::is_plain_class(self.class)
             && !buf.is_empty()
-            && !observe::is_unusual()
+            && !observe::takes_slow_path()
             && let Some(stream) = self.channel().imp().stream.get()
             && let Some(written) = stream.send(buf)
         {
@@ -97,7 +97,7 @@ impl VFuncs<'_> {
     /// Writes, and counts that while the process is observed.
     #[inline(always)]
     fn observed_write(self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        match observe::is_unusual() {
+        match observe::takes_slow_path() {
             true => self.write_unusual(write),
             false => write(),
         }
@@ -124,7 +124,7 @@ impl VFuncs<'_> {
         if size == 0 {
             return self.write_nothing(flags);
         }
-        if buffers::is_unusual(iov.len(), size)
+        if buffers::exceed_limits(iov.len(), size)
             && let Some(iov) = buffers::to_write(iov, size)?
         {
             let size = total_len(&iov);
@@ -227,7 +227,7 @@ impl VFuncs<'_> {
         if size == 0 {
             return Ok(0);
         }
-        if buffers::is_unusual(iov.len(), size)
+        if buffers::exceed_limits(iov.len(), size)
             && let Some(iov) = buffers::to_write(iov, size)?
         {
             return self.pwritev_uncounted(&iov, start);

@@ -22,7 +22,7 @@ use crate::{
     coroutine,
     hub::Direction,
     types::Feature,
-    watch::ReadAhead,
+    watch::Pushback,
 };
 
 /// The number of bytes that a read requests at first.
@@ -89,7 +89,7 @@ pub(super) async fn read_future(
 struct Scan<'a, D> {
     channel: &'a Channel,
     decoder: D,
-    data: ReadAhead,
+    data: Pushback,
     /// How many bytes the decoder needs at least.
     needs: usize,
 }
@@ -104,8 +104,8 @@ impl<'a, D: Decoder> Scan<'a, D> {
     /// Examines pushed-back data in place, and takes it if it has no whole item.
     fn begin(channel: &'a Channel, mut decoder: D) -> io::Result<Begun<'a, D>> {
         VFuncs::of(channel).check_open()?;
-        let mut data = ReadAhead::default();
-        let pushback = &channel.imp().waiters.pushback;
+        let mut data = Pushback::default();
+        let pushback = &channel.imp().channel_state.pushback;
         let decoded = pushback.with(|pushed| {
             let decoded = decoder.decode(pushed.bytes())?;
             Ok::<_, io::Error>(match decoded {
@@ -203,7 +203,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
 impl<D> Drop for Scan<'_, D> {
     fn drop(&mut self) {
         if !self.data.is_empty() {
-            self.channel.return_ahead(std::mem::take(&mut self.data));
+            self.channel.push_back_data(std::mem::take(&mut self.data));
         }
     }
 }

@@ -12,8 +12,10 @@ fn read_at_home(reader: &ChannelSocket, writer: &ChannelSocket) -> bool {
     let task = crate::spawn_local_in(&context, Priority::DEFAULT, async move {
         let result = channel.read_future(&mut [0]).await;
         assert_eq!(result.expect("read"), 1);
-        let waiters = &channel.upcast_ref::<Channel>().imp().waiters;
-        waiters.home(Direction::Read, Hub::running()).is_some()
+        let channel_state = &channel.upcast_ref::<Channel>().imp().channel_state;
+        channel_state
+            .home(Direction::Read, Hub::running())
+            .is_some()
     });
     while context.iteration(false) {}
     assert!(!task.is_finished(), "it waits");

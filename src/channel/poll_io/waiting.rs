@@ -90,8 +90,8 @@ impl PollIo {
             let seen = registration.ready_event(self.side);
             let now = match fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
-                    let waiters = &channel.bottom().imp().waiters;
-                    waiters.ignore_completions(got, condition, || level(&guard, condition))
+                    let channel_state = &channel.bottom().imp().channel_state;
+                    channel_state.ignore_completions(got, condition, || level(&guard, condition))
                 }),
                 None => continue,
             };
@@ -158,7 +158,7 @@ impl PollIo {
     /// Replaces the registration that this waits by.
     pub(super) fn use_registration(&mut self, registration: Option<Arc<Registration>>) {
         if !is_same(self.registration(), registration.as_ref()) {
-            self.leave();
+            self.cancel_wait();
             self.by = registration.map_or(WaitBy::Nothing, WaitBy::Registration);
         }
     }
@@ -170,7 +170,7 @@ impl PollIo {
             return Poll::Ready(Err(closed()));
         }
         let got = ready!(self.poll_watch(channel, self.side.condition(), cx))?;
-        self.leave();
+        self.cancel_wait();
         let waits = !got.contains(IOCondition::NVAL) || channel.imp().is_closed();
         Poll::Ready(match waits {
             true => Ok(()),
@@ -201,11 +201,11 @@ impl PollIo {
         loop {
             match &self.by {
                 WaitBy::Watch(watch) => match ready!(watch.poll(cx))? {
-                    moved if moved.is_empty() => self.leave(),
+                    moved if moved.is_empty() => self.cancel_wait(),
                     got => return Poll::Ready(Ok(got)),
                 },
                 _ => {
-                    self.leave();
+                    self.cancel_wait();
                     let watch = WatchWait::new(channel, condition, self.here, cx.waker())?;
                     self.by = WaitBy::Watch(Box::new(watch));
                 }
@@ -220,17 +220,17 @@ impl PollIo {
             return Ok(None);
         }
         let register = |hub: &Arc<Hub>| match pollable(channel, self.side) {
-            Some((fd, serves)) => hub.register(&fd, self.side, serves),
+            Some((fd, role)) => hub.register(&fd, self.side, role),
             None => Ok(None),
         };
-        let waiters = &channel.bottom().imp().waiters;
-        let found = waiters.registration_here(self.side, self.here, register);
+        let channel_state = &channel.bottom().imp().channel_state;
+        let found = channel_state.registration_here(self.side, self.here, register);
         match found {
             // EPERM: epoll does not support it, and it is always ready.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
             Ok(Some(registration)) => {
                 if !self.here {
-                    waiters.set_home(&registration);
+                    channel_state.set_home(&registration);
                 }
                 Ok(Some(registration))
             }
@@ -242,7 +242,7 @@ impl PollIo {
 /// A descriptor that the hub can register.
 fn pollable(channel: &Channel, side: Direction) -> Option<(Arc<SharedFd>, FdRole)> {
     match VFuncs::of(channel).poll_fd(side)? {
-        PollFd::Pollable { fd, serves, .. } => Some((fd, serves)),
+        PollFd::Pollable { fd, role, .. } => Some((fd, role)),
         PollFd::Disk(_) => None,
     }
 }

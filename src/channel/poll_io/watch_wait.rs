@@ -15,7 +15,7 @@ use crate::{
     channel::{Channel, class::VFuncs},
     hub::{self, Hub},
     sys::lock,
-    watch::{self, Waiters, WakeOn},
+    watch::{self, ChannelState, WakeOn},
 };
 
 /// A wait by the channel's watch, in the context that the channel is attached to.
@@ -27,7 +27,7 @@ pub(super) struct WatchWait {
     state: Arc<WatchState>,
     /// Wakes `state` when the channel is attached to another context.
     context_waker: Waker,
-    waiters: Arc<Waiters>,
+    channel_state: Arc<ChannelState>,
     /// Whether it waits in the running context instead.
     here: bool,
 }
@@ -61,8 +61,8 @@ impl WatchWait {
         here: bool,
         waker: &Waker,
     ) -> io::Result<Self> {
-        let waiters = channel.imp().waiters.clone();
-        let hub = Hub::running_here()?;
+        let channel_state = channel.imp().channel_state.clone();
+        let hub = Hub::current_for_wait()?;
         let state = Arc::new(WatchState {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
@@ -76,8 +76,8 @@ impl WatchWait {
             ControlFlow::Break
         });
         let context_waker = Waker::from(state.clone());
-        waiters.enter(WakeOn::NewContext, context_waker.clone());
-        let context = waiters.context().filter(|_| !here);
+        channel_state.add_waker(WakeOn::NewContext, context_waker.clone());
+        let context = channel_state.context().filter(|_| !here);
         let context = context.unwrap_or_else(hub::running_context);
         source.attach(Some(&context));
         Ok(Self {
@@ -85,7 +85,7 @@ impl WatchWait {
             hub: Hub::of(&context),
             state,
             context_waker,
-            waiters,
+            channel_state,
             here,
         })
     }
@@ -93,7 +93,7 @@ impl WatchWait {
     /// Returns the conditions of the watch. None: the channel was attached to another context, and
     /// the caller must wait again there.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<IOCondition>> {
-        let waker = Hub::running_here()?.remote_waker(cx.waker());
+        let waker = Hub::current_for_wait()?.remote_waker(cx.waker());
         let before = mem::replace(&mut *lock(&self.state.waker), waker);
         drop(before);
         // After the waker is set: a thread that changes the state wakes the waker.
@@ -108,7 +108,7 @@ impl WatchWait {
 
     /// Whether the source was destroyed with its context, or this is polled in another context.
     fn is_elsewhere(&self) -> bool {
-        let context = self.waiters.context().filter(|_| !self.here);
+        let context = self.channel_state.context().filter(|_| !self.here);
         let here = context.unwrap_or_else(hub::running_context);
         !self.hub.is_in(&here) || self.hub.is_shut_down()
     }
@@ -116,7 +116,8 @@ impl WatchWait {
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
-        self.waiters.leave(WakeOn::NewContext, &self.context_waker);
+        self.channel_state
+            .remove_waker(WakeOn::NewContext, &self.context_waker);
         if let Some(source) = self.source.take() {
             self.hub.destroy(source);
         }

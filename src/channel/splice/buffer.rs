@@ -16,7 +16,7 @@ use crate::{
     error::with_context,
     sys::{SharedFd, splice::Pipe},
     types::Feature,
-    watch::ReadAhead,
+    watch::Pushback,
 };
 
 /// The size of the buffer in bytes. The kernel allocates its pages on first use.
@@ -147,7 +147,7 @@ impl TransferBuffer {
     }
 
     /// Returns buffered bytes to the source.
-    pub(super) fn return_to(&mut self, source: &Channel) {
+    pub(super) fn push_back_to(&mut self, source: &Channel) {
         if self.is_empty() || matches!(self.origin, Origin::File(_)) {
             return;
         }
@@ -166,7 +166,7 @@ impl TransferBuffer {
 /// How to return bytes that a virtual function of the source has read.
 pub(super) fn origin(source: &Channel) -> Origin {
     let imp = source.imp();
-    match imp.features().contains(Feature::SEEKABLE) && !imp.waiters.pushback.is_readable() {
+    match imp.features().contains(Feature::SEEKABLE) && !imp.channel_state.pushback.is_readable() {
         true => Origin::Position,
         false => Origin::Stream,
     }
@@ -180,8 +180,8 @@ fn seek_back(source: &Channel, count: usize) -> bool {
 
 /// Pushes bytes and received descriptors back to the source.
 pub(super) fn push_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
-    let data = ReadAhead::copied([bytes].into_iter(), fds);
-    source.imp().waiters.push_back(data);
+    let data = Pushback::copied([bytes].into_iter(), fds);
+    source.imp().channel_state.push_back(data);
 }
 
 impl Drop for TransferBuffer {

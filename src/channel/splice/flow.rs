@@ -219,7 +219,7 @@ impl<'a> Flow<'a> {
     }
 
     pub(super) fn has_pushback(&self) -> bool {
-        self.source.imp().waiters.pushback.is_readable()
+        self.source.imp().channel_state.pushback.is_readable()
     }
 
     fn step(&mut self, side: Direction, how: IoFlags) -> io::Result<Transferred<Progress>> {
@@ -345,6 +345,6 @@ impl<'a> Flow<'a> {
 
 impl Drop for Flow<'_> {
     fn drop(&mut self) {
-        self.buffer.return_to(self.source);
+        self.buffer.push_back_to(self.source);
     }
 }

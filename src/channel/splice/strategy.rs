@@ -70,11 +70,12 @@ impl SideFd {
         };
         loop {
             let mut was_completion = false;
-            let waiters = &channel.imp().waiters;
-            let got = waiters.ignore_completions(level(&fd, condition)?, condition, || {
-                was_completion = true;
-                Ok(IOCondition::empty())
-            })?;
+            let channel_state = &channel.imp().channel_state;
+            let got =
+                channel_state.ignore_completions(level(&fd, condition)?, condition, || {
+                    was_completion = true;
+                    Ok(IOCondition::empty())
+                })?;
             if !was_completion {
                 return Ok(!got.is_empty());
             }

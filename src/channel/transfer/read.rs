@@ -20,7 +20,7 @@ use crate::{
     hub::Direction,
     sys::SharedFd,
     types::ReadFlags,
-    watch::ReadAhead,
+    watch::Pushback,
 };
 
 /// Reads until the buffers are full.
@@ -239,7 +239,7 @@ impl Transfer for ReadAll<'_, '_> {
         let whole = self.iov[..buffer].iter().map(|buf| &buf[..]);
         let part = self.iov.get(buffer).map(|buf| &buf[..offset]);
         let fds = self.fds.as_mut().map(Received::take).unwrap_or_default();
-        channel.return_ahead(ReadAhead::copied(whole.chain(part), fds));
+        channel.push_back_data(Pushback::copied(whole.chain(part), fds));
     }
 }
 

@@ -362,7 +362,7 @@ impl ChannelTls {
     /// [`RELAXED_EOF`](crate::ReadFlags::RELAXED_EOF) does the same for one read.
     #[doc(alias = "qio_channel_tls_set_require_close_notify")]
     pub fn set_require_close_notify(&self, required: bool) {
-        if self.imp().set_lenient(!required) {
+        if self.imp().set_allows_truncation(!required) {
             self.notify("require-close-notify");
         }
     }
@@ -372,7 +372,7 @@ impl ChannelTls {
     #[doc(alias = "qio_channel_tls_get_require_close_notify")]
     #[must_use]
     pub fn requires_close_notify(&self) -> bool {
-        !self.imp().is_lenient()
+        !self.imp().allows_truncation()
     }
 
     /// Calls `func`, in the thread that performs the handshake, when the connection is established.

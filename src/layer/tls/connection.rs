@@ -72,7 +72,7 @@ impl Connection {
                     continue;
                 }
                 engine.input.waits_for_output = false;
-                let settled = engine.is_settled();
+                let was_past_handshake = engine.is_past_handshake();
                 let step = engine.read(iov, peek, relaxed);
                 // A read of the descriptor below has met would-block.
                 engine.input.recheck &= !(no_event && matches!(step, Ok(Progress::WantRead)));
@@ -80,7 +80,7 @@ impl Connection {
                     step,
                     engine.has_queued_output(),
                     received && engine.has_answer(),
-                    !settled && engine.is_settled(),
+                    !was_past_handshake && engine.is_past_handshake(),
                 )
             };
             self.creds.flush_key_log();

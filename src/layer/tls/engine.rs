@@ -40,7 +40,7 @@ pub(super) enum HandshakeState {
     Handshaking,
     /// A step is performed that may emit signals, or the last one. The `SSL` is taken out of the
     /// channel meanwhile, if it may emit signals.
-    Authorizing(Execution),
+    PerformingStep(Execution),
     Established,
     /// The handshake has failed, which is final.
     Failed(Failure),
@@ -57,7 +57,7 @@ pub(in crate::layer) struct TlsState {
     pub(super) output: Output,
     /// A fatal error, which OpenSSL reports only once.
     fatal: Option<Failure>,
-    /// A caller waits for the end of [`HandshakeState::Authorizing`].
+    /// A caller waits for the end of [`HandshakeState::PerformingStep`].
     pub(super) waiting_step: bool,
 }
 
@@ -118,7 +118,7 @@ impl TlsState {
 
     /// Whether no handshake is under way, not even a renegotiation: reading needs input alone, and
     /// writing output alone.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn is_past_handshake(&self) -> bool {
         self.is_established() && self.ssl().is_init_finished()
     }
 

@@ -162,7 +162,7 @@ fn describe(error: &ssl::Error) -> String {
         Some((_, alert)) if ALERTS.contains(&code) => {
             format!("the peer sent the alert \"{alert}\"")
         }
-        _ if HTTP.contains(&code) => "the peer speaks HTTP, not TLS".to_owned(),
+        _ if HTTP.contains(&code) => "the peer sent HTTP, not TLS".to_owned(),
         _ if code == WRONG_VERSION_NUMBER => format!("the peer does not speak TLS ({reason})"),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no common protocol version"),
         _ => reason.to_owned(),

@@ -33,7 +33,7 @@ pub struct ChannelTls {
     /// Set by the constructors.
     connection: OnceLock<Connection>,
     /// An end-of-file without close_notify is no error.
-    lenient: AtomicBool,
+    allows_truncation: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -183,7 +183,7 @@ impl ObjectImpl for ChannelTls {
             && !self.is_inherited()
         {
             // The lower channel may be used on its own again.
-            let _ = connection.leave(self.obj().upcast_ref());
+            let _ = connection.try_send_end(self.obj().upcast_ref());
         }
     }
 }
@@ -198,7 +198,7 @@ impl ChannelImpl for ChannelTls {
         mut flags: ReadFlags,
     ) -> io::Result<usize> {
         let no_wait = flags.contains(ReadFlags::NO_WAIT);
-        if self.is_lenient() {
+        if self.allows_truncation() {
             flags |= ReadFlags::RELAXED_EOF;
         }
         self.waiting(IOCondition::IN, no_wait, |connection, channel| {
@@ -262,13 +262,15 @@ impl ChannelTls {
         self.connection.set(connection).expect("set once");
     }
 
-    pub(super) fn is_lenient(&self) -> bool {
-        self.lenient.load(Ordering::Relaxed)
+    pub(super) fn allows_truncation(&self) -> bool {
+        self.allows_truncation.load(Ordering::Relaxed)
     }
 
     /// Returns whether that is a change.
-    pub(super) fn set_lenient(&self, lenient: bool) -> bool {
-        self.lenient.swap(lenient, Ordering::Relaxed) != lenient
+    pub(super) fn set_allows_truncation(&self, allows_truncation: bool) -> bool {
+        self.allows_truncation
+            .swap(allows_truncation, Ordering::Relaxed)
+            != allows_truncation
     }
 
     /// Whether this process is a child of the one that made the connection: records that one of

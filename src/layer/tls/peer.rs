@@ -55,7 +55,7 @@ pub(super) struct Offered {
 }
 
 impl Peer {
-    /// Attaches a record to a new connection.
+    /// Creates the record of a new connection, and stores it as `ex_data` of the `SSL`.
     pub(super) fn attach(ssl: &mut SslRef, session_key: Option<&str>) -> Arc<Self> {
         let peer = Arc::new(Self {
             session_key: session_key.map(Into::into),

@@ -160,7 +160,7 @@ fn check_further(ssl: &SslRef, chain: &[X509]) -> Vec<String> {
         reasons.push(format!("{whose}: {why}"));
     };
     if shim::extension(own, Nid::NAME_CONSTRAINTS).is_some() {
-        reject(own, "name constraints in the certificate of an end");
+        reject(own, "name constraints in an end-entity certificate");
     }
     for issuer in issuers {
         let constraints = shim::extension(issuer, Nid::NAME_CONSTRAINTS);

@@ -355,14 +355,14 @@ impl ChannelWebsock {
     #[doc(alias = "qio_channel_websock_get_require_close")]
     #[must_use]
     pub fn requires_close(&self) -> bool {
-        !self.imp().is_lenient()
+        !self.imp().allows_truncation()
     }
 
     /// Sets whether a stream that ends without a close frame of the peer is an error of reading.
     /// Default: `true`. Browsers that are killed end like that.
     #[doc(alias = "qio_channel_websock_set_require_close")]
     pub fn set_require_close(&self, required: bool) {
-        if self.imp().set_lenient(!required) {
+        if self.imp().set_allows_truncation(!required) {
             self.notify("require-close");
         }
     }

@@ -62,7 +62,7 @@ pub(super) fn bye(websock: &ChannelWebsock, code: u16, reason: &str) -> io::Resu
                 if left.is_zero() {
                     return Err(timed_out());
                 }
-                let condition = match connection.engine().is_settled() {
+                let condition = match connection.engine().is_open_and_flushed() {
                     true => IOCondition::IN,
                     false => IOCondition::IN | IOCondition::OUT,
                 };

@@ -123,8 +123,8 @@ impl Connection {
         iov: &mut [IoSliceMut<'_>],
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        let is_lenient = flags.contains(ReadFlags::RELAXED_EOF);
-        self.incoming(channel, flags, |engine| engine.read(iov, is_lenient))
+        let allows_truncation = flags.contains(ReadFlags::RELAXED_EOF);
+        self.incoming(channel, flags, |engine| engine.read(iov, allows_truncation))
     }
 
     /// Processes input by a step of the engine, until that has a result. Would-block if the lower

@@ -31,7 +31,7 @@ pub struct ChannelWebsock {
     /// Set by the constructors.
     connection: OnceLock<Connection>,
     /// An end-of-file without a close frame is no error.
-    lenient: AtomicBool,
+    allows_truncation: AtomicBool,
     /// Plain writes are text messages.
     text: AtomicBool,
 }
@@ -208,7 +208,7 @@ impl ObjectImpl for ChannelWebsock {
         {
             connection.engine().close_code = CloseCode::GOING_AWAY;
             // The lower channel may be used on its own again.
-            let _ = connection.wire.leave(self.obj().upcast_ref());
+            let _ = connection.wire.try_send_end(self.obj().upcast_ref());
         }
     }
 }
@@ -223,7 +223,7 @@ impl ChannelImpl for ChannelWebsock {
         mut flags: ReadFlags,
     ) -> io::Result<usize> {
         let no_wait = flags.contains(ReadFlags::NO_WAIT);
-        if self.is_lenient() {
+        if self.allows_truncation() {
             flags |= ReadFlags::RELAXED_EOF;
         }
         self.waiting(IOCondition::IN, no_wait, |connection, channel| {
@@ -275,13 +275,15 @@ impl ChannelWebsock {
         self.connection.set(connection).expect("set once");
     }
 
-    pub(super) fn is_lenient(&self) -> bool {
-        self.lenient.load(Ordering::Relaxed)
+    pub(super) fn allows_truncation(&self) -> bool {
+        self.allows_truncation.load(Ordering::Relaxed)
     }
 
     /// Returns whether that is a change.
-    pub(super) fn set_lenient(&self, lenient: bool) -> bool {
-        self.lenient.swap(lenient, Ordering::Relaxed) != lenient
+    pub(super) fn set_allows_truncation(&self, allows_truncation: bool) -> bool {
+        self.allows_truncation
+            .swap(allows_truncation, Ordering::Relaxed)
+            != allows_truncation
     }
 
     pub(super) fn message_kind(&self) -> WebsockMessageKind {

@@ -82,9 +82,11 @@ impl ChannelWebsock {
     ) -> io::Result<Option<(u64, WebsockMessageKind)>>
     + Send
     + use<> {
-        let is_lenient = self.imp().is_lenient();
+        let allows_truncation = self.imp().allows_truncation();
         move |connection, channel, flags| {
-            connection.incoming(channel, flags, |engine| engine.begin_message(is_lenient))
+            connection.incoming(channel, flags, |engine| {
+                engine.begin_message(allows_truncation)
+            })
         }
     }
 }

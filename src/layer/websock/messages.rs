@@ -129,9 +129,10 @@ impl ChannelWebsock {
         &self,
     ) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<Option<WebsockMessage>> + Send + use<>
     {
-        let is_lenient = self.imp().is_lenient();
+        let allows_truncation = self.imp().allows_truncation();
         move |connection, channel, flags| {
-            let message = connection.incoming(channel, flags, |engine| engine.receive(is_lenient));
+            let message =
+                connection.incoming(channel, flags, |engine| engine.receive(allows_truncation));
             message.map(|message| message.map(|(kind, data)| WebsockMessage { kind, data }))
         }
     }

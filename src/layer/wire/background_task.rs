@@ -5,7 +5,7 @@ use std::{future::Future, mem, sync::Arc};
 use glib::{ControlFlow, MainContext};
 
 use crate::{
-    hub::{Hub, JoinHandle, running_place},
+    hub::{Hub, JoinHandle, running_context_and_priority},
     sync::ForkMutex,
 };
 
@@ -33,7 +33,7 @@ impl BackgroundTask {
         hub: &Arc<Hub>,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        let (context, priority) = running_place();
+        let (context, priority) = running_context_and_priority();
         if glib::main_current_source().is_some() {
             let task = Begun::Task(Hub::spawn_in(&context, priority, future));
             return Self {
@@ -46,7 +46,7 @@ impl BackgroundTask {
         let source = glib::idle_source_new(Some("qio task"), priority, move || {
             let mut begun = place.lock();
             if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
-                let (context, priority) = running_place();
+                let (context, priority) = running_context_and_priority();
                 *begun = Begun::Task(Hub::spawn_in(&context, priority, future));
             }
             ControlFlow::Break

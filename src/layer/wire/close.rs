@@ -56,7 +56,7 @@ impl<E: Engine> Wire<E> {
     }
 
     /// Sends the end of writing, as far as that does not block.
-    pub(in crate::layer) fn leave(&self, channel: &Channel) -> io::Result<()> {
+    pub(in crate::layer) fn try_send_end(&self, channel: &Channel) -> io::Result<()> {
         let is_open = self.engine().is_open();
         let sent = match self.flush(channel) {
             // No data has been written yet that could be lost.
@@ -110,14 +110,14 @@ impl<E: Engine> Wire<E> {
             true => self.linger(channel, timeout),
             false => Ok(()),
         };
-        let sent = match self.leave(channel) {
+        let sent = match self.try_send_end(channel) {
             Err(e) if would_block(&e) => lingered.and(Err(unsent())),
             result => lingered.and(result),
         };
         // Before waiters see that the lower channel is closed.
         channel.imp().mark_closed();
         let closed = match self.lower().close() {
-            // All but the end of writing had left the lower channel before: see `leave`.
+            // All but the end of writing had left the lower channel before: see `try_send_end`.
             Err(e) if sent.is_ok() && self.lower().is_layered() && is_unsent(&e) => Ok(()),
             closed => closed,
         };

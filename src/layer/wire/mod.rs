@@ -166,7 +166,7 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     fn needs(&mut self, side: Direction) -> WaitFor;
 
     /// Whether a direction needs the same direction of the lower channel, and nothing else.
-    fn is_plain(&self, side: Direction) -> bool;
+    fn needs_same_direction_only(&self, side: Direction) -> bool;
 }
 
 /// A class of channels with an engine.

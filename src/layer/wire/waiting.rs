@@ -88,7 +88,7 @@ fn side(condition: IOCondition) -> Direction {
 /// The descriptor of the lower channel, while a direction waits for nothing else.
 pub(in crate::layer) fn poll_fd<L: Layer>(channel: &Channel, side: Direction) -> Option<PollFd> {
     let wire = channel.downcast_ref::<L>()?.wire()?;
-    match wire.engine().is_plain(side) {
+    match wire.engine().needs_same_direction_only(side) {
         true => lower::poll_fd(wire.lower(), side),
         false => None,
     }

@@ -26,7 +26,7 @@ use crate::{
     sys::poll::{Wakeup, poll_readable},
     transport::ChannelSocket,
     types::ReadFlags,
-    watch::Waiters,
+    watch::ChannelState,
 };
 
 /// Accepts connections of a listener, for one consumer.
@@ -136,7 +136,7 @@ impl Acceptor {
             };
             let woken: Vec<_> = watched
                 .iter()
-                .map(|(channel, _)| waiters(channel).enter_thread(wakeup.clone()))
+                .map(|(channel, _)| channel_state(channel).enter_thread(wakeup.clone()))
                 .collect();
             // The next attempt detects a closed one.
             let leases: Option<Vec<_>> =
@@ -236,8 +236,8 @@ impl Acceptor {
     }
 }
 
-fn waiters(channel: &ChannelSocket) -> &Waiters {
-    &channel.upcast_ref::<Channel>().imp().waiters
+fn channel_state(channel: &ChannelSocket) -> &ChannelState {
+    &channel.upcast_ref::<Channel>().imp().channel_state
 }
 
 /// Waits in a future.

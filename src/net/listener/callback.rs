@@ -13,7 +13,7 @@ use super::{NetListener, accept::Acceptor};
 use crate::{
     error::panic_text,
     hub::{self, JoinHandle},
-    sync::Maker,
+    sync::Creator,
     sys::lock,
     transport::ChannelSocket,
 };
@@ -74,7 +74,7 @@ impl ClientCallback {
             number,
             place: place.clone(),
             acceptor: Acceptor::for_callback(listener.imp().admission.clone()),
-            maker: Maker::default(),
+            creator: Creator::default(),
         };
         let future = poll_fn(move |cx| callback_number.poll(cx));
         let priority = glib::Priority::DEFAULT;
@@ -108,7 +108,7 @@ struct CallbackTask {
     number: u64,
     place: Place,
     acceptor: Acceptor,
-    maker: Maker,
+    creator: Creator,
 }
 
 impl CallbackTask {
@@ -131,7 +131,7 @@ impl CallbackTask {
 
     /// The callback; none in a forked child, if another thread of the parent was calling it.
     fn lock(&self) -> Option<MutexGuard<'_, Option<Func>>> {
-        match self.maker.is_parent() {
+        match self.creator.is_parent() {
             true => self.place.try_lock().ok(),
             false => Some(lock(&self.place)),
         }

@@ -24,6 +24,7 @@ use crate::{
     channel::ChannelExt as _,
     sync::ForkMutex,
     transport::{ChannelSocket, text},
+    types::string_property,
 };
 
 #[derive(Debug, Default)]
@@ -159,7 +160,11 @@ impl ObjectImpl for NetListener {
         let number = || value.get::<u32>().expect("a number");
         let enabled = || value.get::<bool>().expect("a boolean");
         match pspec.name() {
-            "name" => obj.set_name(value.get().expect("a string")),
+            "name" => {
+                if let Some(name) = string_property(value, pspec) {
+                    obj.set_name(name.as_deref());
+                }
+            }
             "max-clients" => obj.set_max_clients(number()),
             "max-handshakes" => obj.set_max_handshakes(number()),
             "reuse-port" => obj.set_reuse_port(enabled()),

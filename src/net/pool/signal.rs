@@ -33,7 +33,7 @@ impl Signal {
     pub(in crate::net) fn wait(self: &Arc<Self>) -> Wait {
         Wait {
             signal: self.clone(),
-            entered: None,
+            added: None,
         }
     }
 }
@@ -42,14 +42,14 @@ impl Signal {
 #[derive(Debug)]
 pub(in crate::net) struct Wait {
     signal: Arc<Signal>,
-    entered: Option<(usize, Waker)>,
+    added: Option<(usize, Waker)>,
 }
 
 impl Wait {
-    fn leave(&mut self) {
-        if let Some((place, _)) = self.entered.take() {
-            // Once the signal is set, the place may be that of a waiter that has seen this.
-            let waker = self.signal.wakers.lock().try_remove(place);
+    fn remove_waker(&mut self) {
+        if let Some((key, _)) = self.added.take() {
+            // Once the signal is set, the key may be that of a waiter that has seen this.
+            let waker = self.signal.wakers.lock().try_remove(key);
             drop(waker);
         }
     }
@@ -59,17 +59,17 @@ impl Future for Wait {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let is_entered = self
-            .entered
+        let is_added = self
+            .added
             .as_ref()
             .is_some_and(|(_, waker)| waker.will_wake(cx.waker()));
-        if !is_entered {
-            self.leave();
+        if !is_added {
+            self.remove_waker();
             let waker = cx.waker().clone();
-            let place = self.signal.wakers.lock().insert(waker.clone());
-            self.entered = Some((place, waker));
+            let key = self.signal.wakers.lock().insert(waker.clone());
+            self.added = Some((key, waker));
         }
-        // After the waker was entered, so that no change is missed.
+        // After the waker was added, so that no change is missed.
         match self.signal.is_set.load(Ordering::SeqCst) {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -79,6 +79,6 @@ impl Future for Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        self.leave();
+        self.remove_waker();
     }
 }

@@ -18,7 +18,7 @@ use super::signal::Signal;
 use crate::{
     error::with_context,
     hub::{self, Hub, JoinHandle, Sleep, private_context},
-    sync::{ForkMutex, Maker, thread_number},
+    sync::{Creator, ForkMutex, thread_number},
 };
 
 /// What a pool, its threads and its tasks share.
@@ -30,7 +30,7 @@ pub(in crate::net) struct Threads {
     pub(in crate::net) closing: Arc<Signal>,
     running: Arc<Running>,
     handles: ForkMutex<Vec<thread::JoinHandle<()>>>,
-    maker: Maker,
+    creator: Creator,
 }
 
 /// A thread, as the others see it.
@@ -96,7 +96,7 @@ impl Threads {
             closing: Arc::default(),
             running,
             handles: ForkMutex::default(),
-            maker: Maker::default(),
+            creator: Creator::default(),
         };
         for place in 0..count {
             if let Err(e) = this.start_one(place) {
@@ -162,7 +162,7 @@ impl Threads {
     ///
     /// While it is locked no thread is stopped: a task that is spawned meanwhile ends there.
     fn open(&self) -> Option<MutexGuard<'_, State>> {
-        if self.maker.is_parent() || self.workers.is_empty() {
+        if self.creator.is_parent() || self.workers.is_empty() {
             return None;
         }
         Some(self.state.lock()).filter(|state| !state.is_closing)
@@ -209,7 +209,7 @@ impl Threads {
 
     /// Accepts no more tasks, and stops the threads when all have ended, or after a time.
     pub(super) fn close(self: &Arc<Self>, timeout: Option<Duration>) {
-        if self.maker.is_parent() {
+        if self.creator.is_parent() {
             return;
         }
         let mut state = self.state.lock();
@@ -257,7 +257,7 @@ impl Threads {
     /// Stops all threads at once, and waits for their end, unless this is one of them.
     pub(super) fn end(&self) {
         let handles = mem::take(&mut *self.handles.lock());
-        if self.maker.is_parent() {
+        if self.creator.is_parent() {
             // They are threads of the parent.
             return mem::forget(handles);
         }

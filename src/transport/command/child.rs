@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{from_glib_error, with_context},
-    sync::Maker,
+    sync::Creator,
     sys::FdLease,
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Child {
     /// Under which the collector has it.
     key: OnceLock<u64>,
     /// A process that forks from its parent is not its parent.
-    maker: Maker,
+    creator: Creator,
 }
 
 impl Child {
@@ -46,7 +46,7 @@ impl Child {
             exit: OnceLock::new(),
             collected: AtomicBool::new(false),
             key: OnceLock::new(),
-            maker: Maker::default(),
+            creator: Creator::default(),
         }
     }
 
@@ -127,7 +127,7 @@ impl Child {
     }
 
     fn is_inherited(&self) -> bool {
-        self.maker.is_parent()
+        self.creator.is_parent()
     }
 
     /// Waits for the end, which is an error unless it is a success. In a process that has forked

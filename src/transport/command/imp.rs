@@ -179,7 +179,11 @@ impl ChannelImpl for ChannelCommand {
             true => self.input.shut_down(Shutdown::Write),
             false => Ok(()),
         };
-        self.obj().upcast_ref::<Channel>().imp().waiters.wake();
+        self.obj()
+            .upcast_ref::<Channel>()
+            .imp()
+            .channel_state
+            .wake();
         read.and(write)
     }
 

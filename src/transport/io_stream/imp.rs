@@ -124,8 +124,8 @@ impl ObjectImpl for ChannelIoStream {
             None => (input, output),
         };
         if input.is_some() || output.is_some() {
-            let waiters = channel.imp().waiters.clone();
-            let streams = Streams::new(whole, input, output, waiters);
+            let channel_state = channel.imp().channel_state.clone();
+            let streams = Streams::new(whole, input, output, channel_state);
             let can_seek = streams.can_seek();
             self.streams.get_or_init(|| Arc::new(streams));
             channel.add_features(match can_seek {

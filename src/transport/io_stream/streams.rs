@@ -29,7 +29,7 @@ use crate::{
     sync::{ForkMutex, thread_number},
     sys::without_sigpipe,
     types::{Flushed, total_len},
-    watch::Waiters,
+    watch::ChannelState,
 };
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Streams {
     closed: Condvar,
     /// Closing sends nothing more.
     is_aborted: AtomicBool,
-    waiters: Arc<Waiters>,
+    channel_state: Arc<ChannelState>,
 }
 
 impl Streams {
@@ -51,7 +51,7 @@ impl Streams {
         whole: Option<ForeignStream>,
         input: Option<ForeignInput>,
         output: Option<ForeignOutput>,
-        waiters: Arc<Waiters>,
+        channel_state: Arc<ChannelState>,
     ) -> Self {
         let state = State {
             is_usable: true,
@@ -64,7 +64,7 @@ impl Streams {
             state: ForkMutex::new(state),
             closed: Condvar::new(),
             is_aborted: AtomicBool::new(false),
-            waiters,
+            channel_state,
         }
     }
 
@@ -261,7 +261,7 @@ impl Streams {
             self.in_pool(Self::close_all);
         }
         if is_awaited || has_result {
-            self.waiters.wake();
+            self.channel_state.wake();
         }
     }
 

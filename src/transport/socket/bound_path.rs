@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     error::io_error,
-    sync::Maker,
+    sync::Creator,
     sys::{address::path_of, file, listen},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct BoundPath {
     /// The identity of the file, which another one in its place does not have.
     identity: (u64, u64),
     /// A forked child must not remove it.
-    maker: Maker,
+    creator: Creator,
 }
 
 impl BoundPath {
@@ -52,7 +52,7 @@ impl BoundPath {
         let bound = Self {
             path,
             identity,
-            maker: Maker::default(),
+            creator: Creator::default(),
         };
         Ok((fd, Some(bound)))
     }
@@ -89,7 +89,7 @@ fn replaced() -> io::Error {
 impl Drop for BoundPath {
     fn drop(&mut self) {
         let same = file::identity(&self.path).is_ok_and(|identity| identity == self.identity);
-        if same && !self.maker.is_parent() {
+        if same && !self.creator.is_parent() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         let bound = BoundPath {
             identity: file::identity(&path).expect("there"),
             path: path.clone(),
-            maker: Maker::default(),
+            creator: Creator::default(),
         };
         let access = PathAccess {
             mode: Some(0o666),

@@ -187,7 +187,7 @@ impl ChannelSocket {
         how: IoFlags,
     ) -> io::Result<(usize, Option<gio::SocketAddress>)> {
         let fd = self.fd_of_messages()?;
-        let pushback = &self.upcast_ref::<Channel>().imp().waiters.pushback;
+        let pushback = &self.upcast_ref::<Channel>().imp().channel_state.pushback;
         // Data that a dropped future had read comes first; its sender is not recorded.
         let mut buffers = [IoSliceMut::new(buf)];
         if pushback.is_readable()

@@ -107,7 +107,7 @@ fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
     Some(PollFd::Pollable {
         fd: this.fd.shared()?.clone(),
-        serves: FdRole {
+        role: FdRole {
             both: true,
             side,
             short_read: this.traits().short_read(),

@@ -18,7 +18,7 @@ use std::{
 };
 
 use crate::{
-    sync::{Maker, ProcessMutex, lock},
+    sync::{Creator, ProcessMutex, lock},
     sys::{
         poll::{Wakeup, poll_errors},
         zero_copy::{ZeroCopySends, disconnect},
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Keeper {
     inbox: Arc<Mutex<Inbox>>,
-    maker: Maker,
+    creator: Creator,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Keeper {
     fn new(inbox: Arc<Mutex<Inbox>>) -> Self {
         Self {
             inbox,
-            maker: Maker::default(),
+            creator: Creator::default(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         // In a forked child the thread is the parent's, and may have held the lock.
-        if !self.maker.is_parent() {
+        if !self.creator.is_parent() {
             self.change(|inbox| inbox.keepers -= 1);
         }
     }

@@ -74,11 +74,11 @@ impl ChannelSocket {
     }
 
     fn begin(&self, channel: &Channel) -> Arc<ZeroCopy> {
-        let waiters = &channel.imp().waiters;
-        let theirs = Arc::downgrade(waiters);
+        let channel_state = &channel.imp().channel_state;
+        let theirs = Arc::downgrade(channel_state);
         let wake = move || {
-            if let Some(waiters) = theirs.upgrade() {
-                waiters.wake();
+            if let Some(channel_state) = theirs.upgrade() {
+                channel_state.wake();
             }
         };
         let keeper = Keeper::start().ok();
@@ -87,7 +87,7 @@ impl ChannelSocket {
             fd: self.fd.shared().map(Arc::downgrade).unwrap_or_default(),
             keeper,
         });
-        waiters.set_completions(zero_copy.clone());
+        channel_state.set_completions(zero_copy.clone());
         zero_copy
     }
 

@@ -12,10 +12,10 @@ use crate::{
     types::Readiness,
     watch::{
         ALWAYS, callback,
+        channel_state::WakeOn,
         children::LowerWatch,
         idle::{HubWait, SourceWaker},
         polled_fd::{PolledFd, primary_condition},
-        waiters::WakeOn,
     },
 };
 
@@ -53,8 +53,8 @@ unsafe fn enter(source: *mut GSource, state: &State) {
         unsafe { from_glib_none(glib_sys::g_source_get_context(source)) };
     let hub = state.hub.get_or_init(|| Hub::of(&context));
     state
-        .waiters
-        .enter(WakeOn::Change, Waker::from(hub.clone()));
+        .channel_state
+        .add_waker(WakeOn::Change, Waker::from(hub.clone()));
 }
 
 /// Determines what is ready without a poll, and sets what GLib polls for the rest. Returns also
@@ -70,10 +70,10 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
             suspend_polling(source, state);
             return (IOCondition::empty(), false);
         }
-        if state.waiters.is_closed() {
+        if state.channel_state.is_closed() {
             return (IOCondition::NVAL, false);
         }
-        let pushed_back = match state.waiters.pushback.is_readable() {
+        let pushed_back = match state.channel_state.pushback.is_readable() {
             true => state.condition & IOCondition::IN,
             false => IOCondition::empty(),
         };
@@ -120,11 +120,11 @@ unsafe fn move_to_hub(source: *mut GSource, state: &State) {
         return;
     }
     let fds = state.polled();
-    let fds = fds.filter_map(|fd| Some((fd.lease.as_ref()?, fd.serves)));
+    let fds = fds.filter_map(|fd| Some((fd.lease.as_ref()?, fd.conditions)));
     let Some(hub) = state.hub.get() else { return };
     let waker = state.waker.get_or_init(|| SourceWaker::new(source));
     // GLib continues to poll what the hub cannot poll.
-    let hub_wait = HubWait::new(hub, waker, &state.waiters, fds, state.one_for_both);
+    let hub_wait = HubWait::new(hub, waker, &state.channel_state, fds, state.one_for_both);
     if let Ok(Some(hub_wait)) = hub_wait {
         *state.hub_wait.borrow_mut() = Some(hub_wait);
         // SAFETY: forwarded: this thread owns the context of `source`.
@@ -176,10 +176,10 @@ unsafe fn query_fds(
 ) -> IOCondition {
     let mut ready = IOCondition::empty();
     for (i, fd) in state.polled_fds.iter().enumerate() {
-        if fd.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
+        if fd.conditions.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let condition = primary_condition(fd.serves);
+        let condition = primary_condition(fd.conditions);
         let answer = wait_fd(&state.object, condition);
         // SAFETY: forwarded: this thread owns the context of `source`.
         unsafe {
@@ -206,7 +206,7 @@ fn polled(state: &State) -> IOCondition {
         Ok(ready())
     };
     let got = state
-        .waiters
+        .channel_state
         .ignore_completions(ready(), state.condition, again);
     got.unwrap_or(IOCondition::ERR)
 }
@@ -263,7 +263,7 @@ pub(super) unsafe extern "C" fn dispatch(
         state.empty_polls.set(0);
         state.dispatching.set(true);
         let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
-        let observed = state.waiters.stats.before_callback();
+        let observed = state.channel_state.stats.before_callback();
         let again = func(object, condition.into_glib(), data);
         if let Some((stats, calls)) = observed
             && again != G_SOURCE_REMOVE
@@ -294,7 +294,7 @@ fn has_child(state: &State) -> bool {
 
 /// The conditions for the callback: those that were requested, and those that are always reported.
 fn found(state: &State) -> IOCondition {
-    if state.waiters.is_closed() {
+    if state.channel_state.is_closed() {
         return IOCondition::NVAL;
     }
     let ready = match &state.kind {
@@ -316,12 +316,12 @@ fn found(state: &State) -> IOCondition {
 fn child_conditions(state: &State, lower: &LowerWatch) -> IOCondition {
     let conditions = lower.conditions.take();
     let wanted = |fd: &&PolledFd| {
-        let requested = fd.serves - ALWAYS;
+        let requested = fd.conditions - ALWAYS;
         !requested.is_empty()
             && conditions.intersects((lower.layer.needs)(&state.object, requested))
     };
     let polled_fds = state.polled_fds.iter().filter(wanted);
     polled_fds.fold(conditions & ALWAYS, |ready, fd| {
-        ready | (fd.serves - ALWAYS)
+        ready | (fd.conditions - ALWAYS)
     })
 }

@@ -28,8 +28,8 @@ struct Waiters {
 const WAITERS: usize = 7;
 
 impl Waiters {
-    /// Begins to wait, with `settled` until all wait.
-    fn new(runners: [Runner; 3], channel: &ChannelSocket, settled: bool) -> Self {
+    /// Begins to wait, with `all_waiting` until all wait.
+    fn new(runners: [Runner; 3], channel: &ChannelSocket, all_waiting: bool) -> Self {
         let (sender, results) = mpsc::channel();
         for runner in &runners {
             let (theirs, sent) = (channel.clone(), sender.clone());
@@ -56,7 +56,7 @@ impl Waiters {
             results,
             blocked: Some(blocked),
         };
-        if settled {
+        if all_waiting {
             this.settle();
             asleep.wait();
         }
@@ -111,14 +111,14 @@ fn often(mut round: impl FnMut([Runner; 3], bool) -> [Runner; 3]) {
 #[test]
 fn closing_wakes_what_waits_in_three_contexts_and_a_thread() {
     in_time(|| {
-        often(|runners, settled| {
+        often(|runners, all_waiting| {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let waiters = Waiters::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, all_waiting);
             let closes = thread::spawn(move || a.close().expect("closed"));
             let runners = waiters.check("close", |result| match result {
                 Ok(got) => *got == NVAL,
                 // One that had not begun.
-                Err(e) => !settled && e.kind() == ErrorKind::NotConnected,
+                Err(e) => !all_waiting && e.kind() == ErrorKind::NotConnected,
             });
             closes.join().expect("no panic");
             runners
@@ -129,9 +129,9 @@ fn closing_wakes_what_waits_in_three_contexts_and_a_thread() {
 #[test]
 fn shutting_down_wakes_what_waits_in_three_contexts_and_a_thread() {
     in_time(|| {
-        often(|runners, settled| {
+        often(|runners, all_waiting| {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let waiters = Waiters::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, all_waiting);
             let ended = a.clone();
             let ends = thread::spawn(move || ended.shutdown(Shutdown::Read).expect("shut down"));
             let runners = waiters.check("shutdown", |result| {
@@ -148,9 +148,9 @@ fn shutting_down_wakes_what_waits_in_three_contexts_and_a_thread() {
 fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
     in_time(|| {
         let others = [Runner::new(), Runner::new()];
-        often(|runners, settled| {
+        often(|runners, all_waiting| {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
-            let waiters = Waiters::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, all_waiting);
             let (moved, contexts) = (a.clone(), others.each_ref().map(|it| it.context.clone()));
             let moves = thread::spawn(move || {
                 for context in &contexts {
@@ -159,7 +159,7 @@ fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
                 moved.detach_context();
                 moved.attach_context(&contexts[0]);
             });
-            if settled {
+            if all_waiting {
                 moves.join().expect("no panic");
                 assert!(waiters.is_quiet(), "there is nothing");
                 b.write_all(b"x").expect("space");

@@ -194,14 +194,14 @@ fn the_threshold_of_each_monitor_counts() {
     observed(
         "warnings::the_threshold_of_each_monitor_counts",
         |context| {
-            let (strict, of_strict) = watching();
-            let (lenient, of_lenient) = watching();
-            lenient.set_blocked_threshold(Duration::from_secs(30));
-            assert_eq!(strict.blocked_threshold(), Duration::from_millis(5));
+            let (short, of_short) = watching();
+            let (long, of_long) = watching();
+            long.set_blocked_threshold(Duration::from_secs(30));
+            assert_eq!(short.blocked_threshold(), Duration::from_millis(5));
             let (here, writer) = late();
             context.block_on(async move { here.read(&mut [0]).expect("read") });
-            assert_eq!(kinds(&strict, &of_strict).len(), 1);
-            assert_eq!(kinds(&lenient, &of_lenient), []);
+            assert_eq!(kinds(&short, &of_short).len(), 1);
+            assert_eq!(kinds(&long, &of_long), []);
             drop(writer.join());
         },
     );

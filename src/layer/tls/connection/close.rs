@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long `close` waits in blocking mode for a peer that does not read.
-const LINGER: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// There is nothing to wait for once both directions have ended: neither output that has to be
 /// sent, nor input that TCP must not find unread.
@@ -37,8 +37,8 @@ impl Connection {
     }
 
     /// Sends close_notify, as far as that does not block.
-    pub(in crate::layer::tls) fn leave(&self, channel: &Channel) -> io::Result<()> {
-        let result = self.wire.leave(channel);
+    pub(in crate::layer::tls) fn try_send_end(&self, channel: &Channel) -> io::Result<()> {
+        let result = self.wire.try_send_end(channel);
         self.release_permit();
         result
     }
@@ -46,7 +46,7 @@ impl Connection {
     /// Sends close_notify, in non-blocking mode as far as that does not block, and closes the
     /// lower channel.
     pub(in crate::layer::tls) fn close(&self, channel: &Channel) -> io::Result<()> {
-        let result = self.wire.close(channel, LINGER);
+        let result = self.wire.close(channel, CLOSE_TIMEOUT);
         self.release_permit();
         result
     }

@@ -86,7 +86,7 @@ impl Connection {
         let mut engine = self.engine();
         let is_first = match &engine.state {
             HandshakeState::Failed(failure) => return Err(failure.again()),
-            HandshakeState::Authorizing(_) => {
+            HandshakeState::PerformingStep(_) => {
                 engine.waiting_step = true;
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -214,7 +214,7 @@ impl Connection {
     /// itself.
     pub(in crate::layer::tls) fn may_wait(&self) -> io::Result<()> {
         match self.engine().state {
-            HandshakeState::Authorizing(handler) if handler.is_current() => {
+            HandshakeState::PerformingStep(handler) if handler.is_current() => {
                 Err(authorization_pending())
             }
             _ => Ok(()),
@@ -238,7 +238,7 @@ impl Drop for Outcome<'_> {
     fn drop(&mut self) {
         let mut engine = self.connection.engine();
         // Another thread may have closed the channel meanwhile.
-        let counts = matches!(engine.state, HandshakeState::Authorizing(_));
+        let counts = matches!(engine.state, HandshakeState::PerformingStep(_));
         let result = mem::replace(&mut self.result, Ok(()));
         let opened = counts && result.is_ok();
         if let Err(e) = result.as_ref()

@@ -263,8 +263,8 @@ impl TlsCredsBuilder {
                 context.add_client_ca(authority)?;
             }
         }
-        let by_key_alone = self.endpoint == TlsEndpoint::Client && self.has_keys();
-        Ok(match by_key_alone {
+        let psk_only = self.endpoint == TlsEndpoint::Client && self.has_keys();
+        Ok(match psk_only {
             true => trust.system || !trust.authorities.is_empty(),
             false => mode != SslVerifyMode::NONE,
         })

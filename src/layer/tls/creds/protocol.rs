@@ -199,9 +199,9 @@ impl TlsCredsBuilder {
     pub(super) fn suites(&self) -> String {
         let all = self.ciphersuites.as_deref().unwrap_or(SUITES);
         // With trust anchors, a handshake by certificate is possible with any suite.
-        let by_key_alone =
+        let psk_only =
             self.endpoint == TlsEndpoint::Client && self.has_keys() && !self.has_trust_anchors();
-        match by_key_alone {
+        match psk_only {
             true => self.psk_hash.suites_of(all),
             false => all.to_owned(),
         }

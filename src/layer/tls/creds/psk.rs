@@ -201,16 +201,19 @@ impl Keys {
         self,
         context: &mut SslContextBuilder,
         suites: &str,
-        by_key_alone: bool,
+        psk_only: bool,
     ) -> io::Result<OnClientHello> {
-        let keys = Arc::new(ServerKeys::new(self, by_key_alone)?);
+        let keys = Arc::new(ServerKeys::new(self, psk_only)?);
         let all = keys.clone();
         shim::find_keys(context, Box::new(move |ssl, name| all.find(ssl, name)))?;
         let all = keys.clone();
         context.set_psk_server_callback(move |ssl, name, key_out| {
             // With TLS 1.3 the other callback has answered.
             let is_older = ssl.version2() != Some(SslVersion::TLS1_3);
-            match name.filter(|_| is_older).map(|name| all.key_or_decoy(name)) {
+            match name
+                .filter(|_| is_older)
+                .map(|name| all.key_or_simulated(name))
+            {
                 Some(key) if key.len() <= key_out.len() => {
                     key_out[..key.len()].copy_from_slice(&key);
                     Ok(key.len())
@@ -245,18 +248,18 @@ static OFFERS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
 /// that holds for servers without a certificate; others continue with a handshake by certificate.
 struct ServerKeys {
     keys: Keys,
-    decoys: Secret,
+    simulation_seed: Secret,
     hides_in_tls_1_3: bool,
 }
 
 impl ServerKeys {
-    fn new(keys: Keys, by_key_alone: bool) -> io::Result<Self> {
+    fn new(keys: Keys, psk_only: bool) -> io::Result<Self> {
         let mut seed = vec![0; 32];
         rand_bytes(&mut seed)?;
         Ok(Self {
             keys,
-            decoys: seed.into(),
-            hides_in_tls_1_3: by_key_alone,
+            simulation_seed: seed.into(),
+            hides_in_tls_1_3: psk_only,
         })
     }
 
@@ -264,18 +267,18 @@ impl ServerKeys {
     fn find(&self, ssl: &SslRef, name: &[u8]) -> Option<Secret> {
         let has_no_known = OFFERS_NO_KNOWN.is_some_and(|index| ssl.ex_data(index).is_some());
         match self.hides_in_tls_1_3 && has_no_known && !is_session(ssl, name) {
-            true => Some(self.key_or_decoy(name)),
+            true => Some(self.key_or_simulated(name)),
             false => self.keys.0.get(name).cloned(),
         }
     }
 
-    fn key_or_decoy(&self, name: &[u8]) -> Secret {
+    fn key_or_simulated(&self, name: &[u8]) -> Secret {
         // Also if it is not used, so that it takes the same time.
         let mut hash = Sha256::new();
-        hash.update(&self.decoys);
+        hash.update(&self.simulation_seed);
         hash.update(name);
-        let decoy = Secret::from(hash.finish().to_vec());
-        self.keys.0.get(name).cloned().unwrap_or(decoy)
+        let simulated = Secret::from(hash.finish().to_vec());
+        self.keys.0.get(name).cloned().unwrap_or(simulated)
     }
 
     /// The hash of the first known key that the client offers, or else of the first one.

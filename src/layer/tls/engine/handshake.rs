@@ -71,7 +71,7 @@ impl TlsState {
         let replacement = SslStream::new(replacement, MemoryBio::default())?;
         self.begin_call();
         self.begin_step();
-        self.state = HandshakeState::Authorizing(Execution::current());
+        self.state = HandshakeState::PerformingStep(Execution::current());
         Ok(mem::replace(&mut self.stream, replacement))
     }
 
@@ -110,7 +110,7 @@ impl TlsState {
                 if !self.has_input() {
                     shim::free_buffers(&mut self.stream);
                 }
-                self.state = HandshakeState::Authorizing(Execution::current());
+                self.state = HandshakeState::PerformingStep(Execution::current());
                 Ok(Progress::Done(()))
             }
             Err(e) if is_want_read(&e) && self.budget_exhausted() => Ok(Progress::Yield),

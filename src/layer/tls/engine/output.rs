@@ -78,7 +78,7 @@ pub(in crate::layer::tls) struct Output {
     /// How many session tickets the first write sends.
     tickets: u8,
     /// The lower channel is to be shut down when all has been sent.
-    pub(in crate::layer::tls) shut_lower: bool,
+    pub(in crate::layer::tls) lower_shutdown_due: bool,
 }
 
 impl Output {
@@ -89,7 +89,7 @@ impl Output {
             error: None,
             close_notify: CloseNotify::Due,
             tickets,
-            shut_lower: false,
+            lower_shutdown_due: false,
         }
     }
 }

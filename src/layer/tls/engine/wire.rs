@@ -64,7 +64,7 @@ impl Engine for TlsState {
 
     /// A peer that is not authorized yet gets none.
     fn take_pending(&mut self) -> Option<Queue> {
-        if matches!(self.state, HandshakeState::Authorizing(_)) {
+        if matches!(self.state, HandshakeState::PerformingStep(_)) {
             return None;
         }
         if self.output.close_notify.is_sent() {
@@ -93,7 +93,7 @@ impl Engine for TlsState {
 
     fn take_end(&mut self) -> bool {
         self.output.has_data &= self.has_pending_output();
-        self.output.close_notify.is_sent() && mem::take(&mut self.output.shut_lower)
+        self.output.close_notify.is_sent() && mem::take(&mut self.output.lower_shutdown_due)
     }
 
     fn only_end_left(&self) -> bool {
@@ -120,14 +120,14 @@ impl Engine for TlsState {
         if self.is_established() {
             if how.writes() {
                 self.send_close_notify();
-                self.output.shut_lower = true;
+                self.output.lower_shutdown_due = true;
             }
             self.input.shut |= how.reads();
         } else if !matches!(self.state, HandshakeState::Failed(_)) {
             if how.writes() {
                 self.queue_cancellation();
                 self.end_writing();
-                self.output.shut_lower = true;
+                self.output.lower_shutdown_due = true;
             }
             self.fail_handshake(closed());
         }
@@ -151,7 +151,7 @@ impl Engine for TlsState {
         match &self.state {
             HandshakeState::Initial | HandshakeState::Failed(_) => return WaitFor::Nothing,
             // The end of the step wakes all waiters.
-            HandshakeState::Authorizing(_) => {
+            HandshakeState::PerformingStep(_) => {
                 self.waiting_step = true;
                 return WaitFor::Below(IOCondition::empty());
             }
@@ -165,7 +165,7 @@ impl Engine for TlsState {
             // Nothing is encrypted, and no error reported, while output is pending.
             Direction::Write if self.has_pending_output() => WaitFor::write(self),
             Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
-            Direction::Write if self.is_settled() => WaitFor::write(self),
+            Direction::Write if self.is_past_handshake() => WaitFor::write(self),
             Direction::Write if self.input.has_new => WaitFor::Nothing,
             _ => WaitFor::exchange(self),
         }
@@ -173,15 +173,15 @@ impl Engine for TlsState {
 
     /// Also reading in a handshake, so that idle half-open handshakes need no watch. After a failed
     /// handshake only pending output waits.
-    fn is_plain(&self, side: Direction) -> bool {
+    fn needs_same_direction_only(&self, side: Direction) -> bool {
         match side {
             Direction::Read => {
-                (self.is_settled() || self.is_handshaking())
+                (self.is_past_handshake() || self.is_handshaking())
                     && !self.has_pending_output()
                     && !self.input.has_new
                     && !self.input.recheck
             }
-            Direction::Write => self.is_settled() || self.failure().is_some(),
+            Direction::Write => self.is_past_handshake() || self.failure().is_some(),
         }
     }
 }

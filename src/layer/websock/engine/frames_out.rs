@@ -83,7 +83,7 @@ pub(super) struct FramesOut {
     /// Data is pending, here or in a lower channel that is layered itself.
     pub(super) has_data: bool,
     /// The lower channel is to be shut down when all has been sent.
-    pub(super) shut_lower: bool,
+    pub(super) lower_shutdown_due: bool,
 }
 
 impl FramesOut {
@@ -120,7 +120,7 @@ impl FramesOut {
         self.close = CloseFrame::Due(payload);
         self.pong = None;
         self.message = self.message.take().filter(|message| message.in_frame > 0);
-        self.shut_lower = true;
+        self.lower_shutdown_due = true;
     }
 
     /// Makes all further writes fail.

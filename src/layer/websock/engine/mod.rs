@@ -135,7 +135,7 @@ impl WebsockState {
     }
 
     /// Whether the connection is established, and no output pending.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn is_open_and_flushed(&self) -> bool {
         self.is_open() && !self.has_pending_output()
     }
 
@@ -203,7 +203,7 @@ impl WebsockState {
     }
 
     /// The end of the stream for a reader: an error, unless the data has ended as it should.
-    pub(super) fn end_of_data(&self, is_lenient: bool) -> io::Result<()> {
+    pub(super) fn end_of_data(&self, allows_truncation: bool) -> io::Result<()> {
         match (self.frames_in.close(), &self.input.error) {
             (Some((code, _)), _) if code.is_end() => Ok(()),
             (Some((code, reason)), _) => {
@@ -217,14 +217,14 @@ impl WebsockState {
                 Err(websock_error(kind, code, &message))
             }
             (None, Some(error)) => Err(error.again()),
-            (None, None) if is_lenient => Ok(()),
+            (None, None) if allows_truncation => Ok(()),
             (None, None) => Err(self.abnormal_end("without a closing handshake")),
         }
     }
 
     /// The end of the stream for a reader of messages: an error as well within one.
-    pub(super) fn end_of_messages(&self, is_lenient: bool) -> io::Result<()> {
-        self.end_of_data(is_lenient)?;
+    pub(super) fn end_of_messages(&self, allows_truncation: bool) -> io::Result<()> {
+        self.end_of_data(allows_truncation)?;
         let message = self.frames_in.message.as_ref();
         match message.is_some_and(|message| !message.is_discarded) {
             true => Err(self.abnormal_end("within a message")),

@@ -18,7 +18,7 @@ impl WebsockState {
     /// Begins to read the next message, or what is left of one that was read in part.
     pub(in crate::layer::websock) fn begin_message(
         &mut self,
-        is_lenient: bool,
+        allows_truncation: bool,
     ) -> io::Result<Progress<Begun>> {
         if self.input.shut {
             return Ok(Progress::Done(None));
@@ -38,7 +38,7 @@ impl WebsockState {
                 Progress::Done(Event::Payload) => self.examine()?,
                 Progress::Done(Event::EndOfMessage) => self.finish_message(),
                 Progress::Done(Event::EndOfStream) => {
-                    let ended = self.end_of_messages(is_lenient);
+                    let ended = self.end_of_messages(allows_truncation);
                     return ended.map(|()| Progress::Done(None));
                 }
                 Progress::WantRead => return Ok(Progress::WantRead),

@@ -306,7 +306,7 @@ impl WebsockState {
         let failure = Failure::of(error);
         let again = failure.again();
         self.frames_out.error = Some(failure.clone());
-        self.frames_out.shut_lower = true;
+        self.frames_out.lower_shutdown_due = true;
         self.failure = Some(failure.clone());
         self.stage = Stage::Failed(failure);
         again

@@ -35,7 +35,7 @@ impl WebsockState {
     pub(in crate::layer::websock) fn read(
         &mut self,
         iov: &mut [io::IoSliceMut<'_>],
-        is_lenient: bool,
+        allows_truncation: bool,
     ) -> io::Result<Progress<usize>> {
         if self.input.shut {
             return Ok(Progress::Done(0));
@@ -45,7 +45,7 @@ impl WebsockState {
         for buf in iov {
             let mut from = 0;
             while from < buf.len() {
-                match self.read_once(&mut buf[from..], None, is_lenient) {
+                match self.read_once(&mut buf[from..], None, allows_truncation) {
                     Ok(Progress::Done(0)) => return Ok(Progress::Done(total)),
                     Ok(Progress::Done(count)) => (from, total) = (from + count, total + count),
                     // The next read reports it.
@@ -62,7 +62,7 @@ impl WebsockState {
         &mut self,
         out: &mut [u8],
         reader: Option<u64>,
-        is_lenient: bool,
+        allows_truncation: bool,
     ) -> io::Result<Progress<usize>> {
         loop {
             if reader.is_some_and(|reader| !self.is_read_by(reader)) {
@@ -79,8 +79,8 @@ impl WebsockState {
                 Progress::Done(Event::EndOfMessage) => self.finish_message(),
                 Progress::Done(Event::EndOfStream) => {
                     let ended = match reader {
-                        Some(_) => self.end_of_messages(is_lenient),
-                        None => self.end_of_data(is_lenient),
+                        Some(_) => self.end_of_messages(allows_truncation),
+                        None => self.end_of_data(allows_truncation),
                     };
                     return ended.map(|()| Progress::Done(0));
                 }
@@ -145,7 +145,7 @@ impl WebsockState {
     /// Collects the rest of the current message, or the next one. `None`: the end of the stream.
     pub(in crate::layer::websock) fn receive(
         &mut self,
-        is_lenient: bool,
+        allows_truncation: bool,
     ) -> io::Result<Progress<Received>> {
         if self.input.shut {
             return Ok(Progress::Done(None));
@@ -165,7 +165,7 @@ impl WebsockState {
                     }
                 }
                 Progress::Done(Event::EndOfStream) => {
-                    let ended = self.end_of_messages(is_lenient);
+                    let ended = self.end_of_messages(allows_truncation);
                     return ended.map(|()| Progress::Done(None));
                 }
                 Progress::WantRead => return Ok(Progress::WantRead),

@@ -28,7 +28,7 @@ impl WebsockState {
                     && self.discards_input()
             }
         };
-        is_over && self.frames_out.shut_lower
+        is_over && self.frames_out.lower_shutdown_due
     }
 }
 
@@ -111,7 +111,7 @@ impl Engine for WebsockState {
     fn take_end(&mut self) -> bool {
         self.frames_out.has_data &= self.has_pending_output();
         let has_end = self.has_end();
-        self.frames_out.shut_lower &= !has_end;
+        self.frames_out.lower_shutdown_due &= !has_end;
         has_end
     }
 
@@ -177,7 +177,7 @@ impl Engine for WebsockState {
         }
     }
 
-    fn is_plain(&self, side: Direction) -> bool {
+    fn needs_same_direction_only(&self, side: Direction) -> bool {
         match (&self.stage, side) {
             (Stage::Open | Stage::Request | Stage::Response, Direction::Read) => {
                 !self.has_pending_output() && !self.has_answer() && !self.input.recheck

@@ -16,7 +16,7 @@ use super::{
 use crate::{channel::blocking, error::io_error, hub::Direction, types::Shutdown};
 
 /// How long a close in a thread of the pool waits for a write in progress.
-const LINGER: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Streams {
     /// Closes one half, or both, behind the calls in progress. Does not wait for that: flushing
@@ -32,7 +32,7 @@ impl Streams {
         if how.writes() && self.output.is_some() {
             self.shut(Direction::Write);
         }
-        self.waiters.wake();
+        self.channel_state.wake();
         Ok(())
     }
 
@@ -99,7 +99,9 @@ impl Streams {
                 self.in_pool(Self::close_all);
                 Ok(())
             }
-            false if blocking::in_pool_thread() && !is_inherited => self.close_result(LINGER),
+            false if blocking::in_pool_thread() && !is_inherited => {
+                self.close_result(CLOSE_TIMEOUT)
+            }
             false => Ok(()),
         };
         // Of a write that was still in progress.

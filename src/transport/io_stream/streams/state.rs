@@ -9,7 +9,7 @@ use std::{
 use crate::{
     error::{closed, io_error},
     hub::Direction,
-    sync::{Maker, thread_number},
+    sync::{Creator, thread_number},
     types::scatter,
 };
 
@@ -40,7 +40,7 @@ pub(super) struct Side {
 pub(super) struct Call {
     /// The thread that makes it, or 0 before that has begun.
     pub(super) thread: u64,
-    pub(super) maker: Maker,
+    pub(super) creator: Creator,
     pub(super) cancellable: Option<gio::Cancellable>,
     /// It writes data that were accepted: closing does not cancel it.
     pub(super) has_accepted: bool,
@@ -175,7 +175,7 @@ impl Call {
     pub(super) fn here() -> Self {
         Self {
             thread: thread_number(),
-            maker: Maker::default(),
+            creator: Creator::default(),
             cancellable: None,
             has_accepted: false,
         }
@@ -193,13 +193,13 @@ impl Call {
     /// thread of the parent may have held locks of GLib.
     pub(super) fn cancellable(&self) -> Option<gio::Cancellable> {
         let cancellable = self.cancellable.clone();
-        cancellable.filter(|_| !self.maker.is_parent())
+        cancellable.filter(|_| !self.creator.is_parent())
     }
 
     /// Fails for a caller that would wait forever: this call itself, and a child that was forked
     /// meanwhile.
     pub(super) fn check_caller(&self) -> io::Result<()> {
-        if self.maker.is_parent() {
+        if self.creator.is_parent() {
             return Err(forked());
         }
         match self.thread == thread_number() {

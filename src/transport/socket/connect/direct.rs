@@ -33,7 +33,7 @@ pub(super) fn suits(
         return true;
     }
     // GIO implements what else there is.
-    let is_plain = |client: &gio::SocketClient| {
+    let has_default_settings = |client: &gio::SocketClient| {
         client.local_address().is_none()
             && client.timeout() == 0
             && client.family() == gio::SocketFamily::Invalid
@@ -41,7 +41,7 @@ pub(super) fn suits(
     };
     kind == gio::SocketType::Stream
         && !address.is::<gio::ProxyAddress>()
-        && client.is_none_or(is_plain)
+        && client.is_none_or(has_default_settings)
         && has_no_proxy(client)
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn connect(
     }
     if address.is::<gio::InetSocketAddress>() {
         // As for the connections by GIO, whether it has to wait or not.
-        Hub::running_here()?;
+        Hub::current_for_wait()?;
     }
     report(ConnectStage::Resolving, None).await;
     let native = Native::new(address)?;
@@ -173,19 +173,19 @@ impl Answer {
     }
 
     fn registration(&mut self) -> io::Result<Arc<Registration>> {
-        let hub = Hub::running_here()?;
+        let hub = Hub::current_for_wait()?;
         let here =
             |it: &RegistrationGuard| Arc::ptr_eq(it.get().hub(), &hub) && !it.get().has_ended();
         if self.registration.as_ref().is_none_or(|it| !here(it)) {
             // An epoll instance takes a descriptor once.
             self.registration = None;
             self.key = WaiterKey::default();
-            let serves = FdRole {
+            let role = FdRole {
                 both: false,
                 side: Direction::Write,
                 short_read: ShortRead::Unknown,
             };
-            self.registration = hub.register(&self.fd, Direction::Write, serves)?;
+            self.registration = hub.register(&self.fd, Direction::Write, role)?;
         }
         let registration = self.registration.as_ref().ok_or_else(closed)?;
         Ok(registration.get().clone())

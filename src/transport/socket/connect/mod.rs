@@ -35,7 +35,7 @@ use crate::{
     hub::Hub,
     log::{self, Activity},
     sys::{address::Native, socket},
-    watch::{Waiters, WakeOn},
+    watch::{ChannelState, WakeOn},
 };
 
 /// A socket that is connected, and blocking.
@@ -280,7 +280,7 @@ impl ChannelSocket {
     ) -> io::Result<T> {
         let channel: &Channel = self.upcast_ref();
         let mut close_waker = Closer {
-            waiters: &channel.imp().waiters,
+            channel_state: &channel.imp().channel_state,
             waker: None,
         };
         let mut future = pin!(future);
@@ -294,7 +294,7 @@ impl ChannelSocket {
 
 /// Wakes a future when the channel is closed.
 struct Closer<'a> {
-    waiters: &'a Arc<Waiters>,
+    channel_state: &'a Arc<ChannelState>,
     waker: Option<Waker>,
 }
 
@@ -305,13 +305,13 @@ impl Closer<'_> {
         // Any thread may close the channel.
         let waker = Hub::current().remote_waker(waker);
         self.waker = Some(waker.clone());
-        self.waiters.enter(WakeOn::Close, waker);
-        self.waiters.is_closed()
+        self.channel_state.add_waker(WakeOn::Close, waker);
+        self.channel_state.is_closed()
     }
 
     fn leave(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.waiters.leave(WakeOn::Close, &waker);
+            self.channel_state.remove_waker(WakeOn::Close, &waker);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which waker leaves.
+//! Which waker is removed.
 
 use std::task::{RawWaker, RawWakerVTable};
 
@@ -18,17 +18,17 @@ fn wake(_: *const ()) {
 static VTABLES: [RawWakerVTable; 2] = [const { RawWakerVTable::new(clone, wake, wake, |_| ()) }; 2];
 
 #[test]
-fn a_waker_leaves_whichever_table_of_functions_it_has() {
-    let waiters = Waiters::default();
+fn a_waker_is_removed_whichever_vtable_it_has() {
+    let state = ChannelState::default();
     // SAFETY: the functions may be called with any data, in any thread.
     let wakers = VTABLES
         .each_ref()
         .map(|table| unsafe { Waker::new(ptr::dangling(), table) });
     assert!(!wakers[0].will_wake(&wakers[1]));
     for on in [WakeOn::Change, WakeOn::Close] {
-        waiters.enter(on, wakers[0].clone());
-        waiters.leave(on, &wakers[1]);
+        state.add_waker(on, wakers[0].clone());
+        state.remove_waker(on, &wakers[1]);
     }
-    waiters.close();
+    state.close();
     assert_eq!(WOKEN.load(Ordering::Relaxed), 0);
 }

@@ -7,14 +7,14 @@ use std::sync::{
 
 use slab::Slab;
 
-use super::Waiters;
+use super::ChannelState;
 use crate::{
     observe::{ChannelStats, Gauges},
     sync::ProcessMutex,
 };
 
-/// The waiters of each channel, and its class. A forked child has the channels of its parent.
-static LIVE: ProcessMutex<Slab<(glib::Type, Weak<Waiters>)>> =
+/// The state of each channel, and its class. A forked child has the channels of its parent.
+static LIVE: ProcessMutex<Slab<(glib::Type, Weak<ChannelState>)>> =
     ProcessMutex::new(Slab::new(), |_| {});
 
 /// Lists all channels for the first monitor. Must be called after the process is observed: a
@@ -23,13 +23,13 @@ pub(crate) fn list_live() {
     let live = LIVE.lock();
     let all = live
         .iter()
-        .map(|(_, (class, waiters))| (*class, waiters.upgrade()));
+        .map(|(_, (class, state))| (*class, state.upgrade()));
     let all: Vec<_> = all.collect();
-    // Waiters that are dropped here for the last time lock the list.
+    // Dropping the last reference to a state locks the list.
     drop(live);
-    for (class, waiters) in all {
-        if let Some(waiters) = waiters {
-            waiters.observed(class.name());
+    for (class, state) in all {
+        if let Some(state) = state {
+            state.observed(class.name());
         }
     }
 }
@@ -48,8 +48,8 @@ impl Drop for LiveEntry {
     }
 }
 
-impl Waiters {
-    /// Lists the channel of these waiters, once, for monitors that are created later.
+impl ChannelState {
+    /// Lists the channel, once, for monitors that are created later.
     pub(crate) fn enter_live(self: &Arc<Self>, class: glib::Type) {
         let entry = (class, Arc::downgrade(self));
         let key = LIVE.lock().insert(entry);

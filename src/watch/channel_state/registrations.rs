@@ -6,7 +6,7 @@ use std::{
     task::Waker,
 };
 
-use super::{WaitList, Waiters, WakeOn};
+use super::{ChannelState, WaitList, WakeOn};
 use crate::hub::{Direction, Hub, Registration, RegistrationGuard};
 
 /// Registers the descriptor of a direction with a hub. `None` for what a hub cannot watch.
@@ -50,12 +50,12 @@ impl WaitList {
 
     fn registration(&self, hub: *const Hub, side: Direction) -> Option<Arc<Registration>> {
         self.registrations()
-            .find(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && it.serves(side))
+            .find(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && it.is_for(side))
             .cloned()
     }
 }
 
-impl Waiters {
+impl ChannelState {
     /// The registration in the hub that is `running`, or in the hub of the context that the channel
     /// is attached to, unless the caller waits `here` regardless.
     pub(crate) fn registration_known(
@@ -68,7 +68,7 @@ impl Waiters {
         match &waiting.context {
             Some(context) if !here => waiting
                 .registrations()
-                .find(|it| it.hub().is_in(context) && it.serves(side))
+                .find(|it| it.hub().is_in(context) && it.is_for(side))
                 .cloned(),
             _ => waiting.registration(running, side),
         }
@@ -77,7 +77,7 @@ impl Waiters {
     /// The registration of a direction in a hub that this thread dispatches, if it is the home.
     #[inline]
     pub(crate) fn home(&self, side: Direction, hub: *const Hub) -> Option<&Arc<Registration>> {
-        self.home.get(hub).filter(|home| home.serves(side))
+        self.home.get(hub).filter(|home| home.is_for(side))
     }
 
     /// Makes futures find a registration without a lock, unless they already find another one.
@@ -121,7 +121,7 @@ impl Waiters {
                 if known.is_some() {
                     return Ok(known);
                 }
-                Hub::running_here()?
+                Hub::current_for_wait()?
             }
         };
         self.registration_in(waiting, &hub, side, register)

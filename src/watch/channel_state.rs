@@ -1,4 +1,4 @@
-//! The waiters of a channel, which are woken when it is closed.
+//! What a channel shares with its waiters: they may outlive it, and are woken when it is closed.
 //!
 //! Any thread may close a channel, but its watches belong to the threads that run their contexts:
 //! the list has the hubs of these contexts, and makes them iterate once more.
@@ -26,7 +26,7 @@ pub(crate) use self::live::list_live;
 use self::{home::HomeSlot, live::LiveEntry, texts::Texts};
 use super::{
     ALWAYS,
-    pushback::{PushbackBuffer, ReadAhead},
+    pushback::{Pushback, PushbackBuffer},
 };
 use crate::{
     hub::{Direction, Registration, RegistrationGuard},
@@ -35,9 +35,10 @@ use crate::{
     sys::poll::{Wakeup, poll},
 };
 
-/// The waiters of one channel, and whether it is closed.
+/// The state of one channel: its waiters, whether it is closed, data that was pushed back, its
+/// names and its counters.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters {
+pub(crate) struct ChannelState {
     /// Set before any waiter is woken, and never unset.
     closed: AtomicBool,
     live: LiveEntry,
@@ -112,7 +113,7 @@ impl WaitList {
     }
 }
 
-impl Waiters {
+impl ChannelState {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
@@ -134,16 +135,16 @@ impl Waiters {
         self.pushback.clear();
     }
 
-    /// Adds a waker to the list, until it is woken, or [`leave`](Self::leave). Must be called
+    /// Adds a waker to the list, until it is woken or [removed](Self::remove_waker). Must be called
     /// before the state is read that it waits for. Its data must be the address of an `Arc`.
-    pub(crate) fn enter(&self, on: WakeOn, waker: Waker) {
+    pub(crate) fn add_waker(&self, on: WakeOn, waker: Waker) {
         self.waiting().rare().wakers.push((on, waker));
     }
 
     /// Removes one entry of a waker, if it is still there. The data identifies the waker, as the
     /// entry owns the `Arc`: `will_wake` also compares tables of functions, of which optimized code
     /// may have several for one type.
-    pub(crate) fn leave(&self, on: WakeOn, waker: &Waker) {
+    pub(crate) fn remove_waker(&self, on: WakeOn, waker: &Waker) {
         let mut waiting = self.waiting();
         let wakers = &mut waiting.rare().wakers;
         let mine = wakers
@@ -214,7 +215,7 @@ impl Waiters {
 
     /// Pushes back data that a reader has taken and does not consume: the next reader gets it
     /// first.
-    pub(crate) fn push_back(&self, data: ReadAhead) {
+    pub(crate) fn push_back(&self, data: Pushback) {
         self.pushback.push_back(data);
         if self.is_closed() {
             // No reader follows, and `close` may have cleared the buffer before this call.
@@ -263,12 +264,9 @@ impl Waiters {
     pub(crate) fn enter_thread(&self, wakeup: Option<Arc<Wakeup>>) -> WaitingThread<'_> {
         let waker = wakeup.map(Waker::from);
         if let Some(waker) = &waker {
-            self.enter(WakeOn::Change, waker.clone());
+            self.add_waker(WakeOn::Change, waker.clone());
         }
-        WaitingThread {
-            waiters: self,
-            waker,
-        }
+        WaitingThread { state: self, waker }
     }
 
     fn waiting(&self) -> MutexGuard<'_, WaitList> {
@@ -276,7 +274,7 @@ impl Waiters {
     }
 }
 
-impl Gauges for Waiters {
+impl Gauges for ChannelState {
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -298,14 +296,14 @@ impl Gauges for Waiters {
 
 #[derive(Debug)]
 pub(crate) struct WaitingThread<'a> {
-    waiters: &'a Waiters,
+    state: &'a ChannelState,
     waker: Option<Waker>,
 }
 
 impl Drop for WaitingThread<'_> {
     fn drop(&mut self) {
         if let Some(waker) = &self.waker {
-            self.waiters.leave(WakeOn::Change, waker);
+            self.state.remove_waker(WakeOn::Change, waker);
         }
     }
 }
