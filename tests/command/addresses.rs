@@ -63,6 +63,10 @@ fn options_that_an_address_does_not_have_are_named() {
             "fd:3,mode=1",
             "expected the number of a file descriptor at character 4",
         ),
+        (
+            "vsock-listen:1,range=10.0.0.0/8",
+            "vsock-listen: has no option \"range\": it has expect-proxy",
+        ),
         ("pty:", "pty: needs a path, for a link to it"),
     ] {
         let found = usage_error(["stdio", address]);

@@ -292,12 +292,53 @@ fn progress_is_logged_on_request_without_a_terminal() {
     let line = relay.wait_for_log("1 connection  -> 9 B (");
     assert!(line.contains("<- 9 B ("), "{line}");
     drop(input);
-    relay.success();
+    let ended = relay.end();
+    assert!(ended.status.success());
+    let total = "qio: 9 bytes there, 9 bytes back, in ";
+    assert!(ended.errors.contains(total), "{}", ended.errors);
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("file");
     fs::write(&file, "data").expect("written");
     let relay = start([&*format!("file:{}", file.display()), "file:/dev/null"]);
     assert_eq!(relay.end().errors, "");
+}
+
+#[test]
+fn long_texts_of_peers_block_no_client_where_nothing_reads_the_log() {
+    for format in ["--log=text", "--log=json"] {
+        let mut command = crate::process::relay();
+        command.args([format, "-v", "--fork", "ws-listen:127.0.0.1:0", "exec:cat"]);
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut server = command.spawn().expect("qio");
+        let mut log = io::BufReader::new(server.stderr.take().expect("piped"));
+        let mut line = String::new();
+        io::BufRead::read_line(&mut log, &mut line).expect("a line");
+        let (_, address) = line.split_once("ws:").expect("the address");
+        let authority = address.trim_matches(['"', '}', '\n']);
+        let authority = authority.split('"').next().expect("a part").to_owned();
+        // More than the capacity of the pipe, in lines that are longer than a page each: control
+        // characters, which become six bytes.
+        let origin = "\u{202e}".repeat(4000);
+        for _ in 0..32 {
+            let request = format!(
+                "GET / HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\n\
+                 Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://{origin}\r\n\r\n"
+            );
+            let mut client = connect(&authority);
+            client.write_all(request.as_bytes()).expect("connected");
+            let mut answer = [0; 12];
+            client.read_exact(&mut answer).expect("an answer");
+            assert_eq!(&answer, b"HTTP/1.1 403");
+        }
+        server.kill().expect("it runs");
+        server.wait().expect("a child");
+        let mut all = String::new();
+        log.read_to_string(&mut all).expect("text");
+        let most = all.lines().map(str::len).max().expect("a line");
+        assert!((1000..4096).contains(&most), "{most}");
+        assert!(all.contains("... ("), "{all}");
+    }
 }
 
 #[test]

@@ -38,6 +38,9 @@ fn a_probe_shows_the_addresses_that_were_tried() {
     assert!(shown.starts_with(&expected), "{shown}");
     // Nothing was sent.
     assert_eq!(rest(listener.accept().expect("a client").0), b"");
+    let (shown, status, _) = probe(&[&format!("{address},bind=127.0.0.2")]);
+    assert_eq!(status, 0, "{shown}");
+    assert!(shown.contains("from 127.0.0.2:"), "{shown}");
 
     drop(listener);
     let (shown, status, error) = probe(&[&address]);
@@ -125,6 +128,12 @@ fn what_listens_or_is_standard_input_is_not_probed() {
     for (address, message) in [
         ("stdio", "stdio is nothing to connect to"),
         ("tcp-listen:1", "tcp::1 is nothing to connect to"),
+        (
+            "tls:h:1,retry=1",
+            "the options retry, timeout and send-proxy",
+        ),
+        ("unix:/x,send-proxy", "are not those of a probe"),
+        ("tcp:h:1,timeout=1", "which has --timeout"),
     ] {
         let (_, status, error) = probe(&[address]);
         assert_eq!(status, 2);

@@ -183,6 +183,35 @@ fn without_fork_a_client_that_is_refused_is_logged_and_the_next_one_is_served() 
 }
 
 #[test]
+fn a_client_of_the_second_address_that_is_refused_is_logged_and_the_next_one_is_served() {
+    for fork in [false, true] {
+        let listens = "tcp-listen:127.0.0.1:0";
+        let second = format!("{listens},expect-proxy=1000,range=127.0.0.1");
+        let mut arguments = vec!["-v", listens, &second];
+        arguments.extend(fork.then_some("--fork"));
+        let mut server = start(arguments);
+        let first = server.wait_for_log("listening on tcp:");
+        let address = server.wait_for_log("listening on tcp:");
+        let mut client = connect(&first);
+        let mut wrong = connect(&address);
+        wrong.write_all(b"GET / HTTP/1.1\r\n").expect("connected");
+        server.wait_for_log("the connection begins with something else");
+        assert!(is_reset(&mut wrong));
+        // With --fork it is left to another session.
+        let silent = (!fork).then(|| connect(&address));
+        let mut right = connect(&address);
+        right.write_all(b"PROXY UNKNOWN\r\nx").expect("connected");
+        client.read_exact(&mut [0]).expect("relayed");
+        assert!(silent.is_none_or(|mut silent| is_reset(&mut silent)));
+        drop((client, right));
+        match fork {
+            true => drop(stop(server)),
+            false => drop(server.success()),
+        }
+    }
+}
+
+#[test]
 fn a_client_that_is_cut_while_its_proxy_header_is_awaited_is_reset() {
     for (signals, options) in [
         (&[Signal::SIGINT][..], &["--fork"][..]),

@@ -210,7 +210,7 @@ fn plain_http_on_a_tls_port_is_named_in_the_error() {
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
     server.wait_for_log(
-        "Unable to perform the TLS handshake with the client: the peer speaks HTTP, not TLS",
+        "Unable to perform the TLS handshake with the client: the peer sent HTTP, not TLS",
     );
     drop(plain);
     stop(server);

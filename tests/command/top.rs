@@ -77,6 +77,15 @@ fn a_running_process_is_listed_and_shown_by_its_id() {
         .expect("listening")
         .next();
     let pid = socket.expect("a socket").expect("readable").file_name();
+    let full = fs::File::options().write(true).open("/dev/full");
+    let mut list = top();
+    let list = list
+        .stdout(full.expect("a device"))
+        .env("XDG_RUNTIME_DIR", folder.path());
+    let output = list.stderr(Stdio::piped()).output().expect("qio");
+    let error = String::from_utf8_lossy(&output.stderr);
+    let expected = "qio: Unable to write to standard output: No space left on device\n";
+    assert_eq!((output.status.code(), &*error), (Some(1), expected));
     let list = shown(top().env("XDG_RUNTIME_DIR", folder.path()));
     assert_eq!(list.trim(), format!("{} qio", pid.display()));
     let table = shown(
@@ -222,4 +231,20 @@ fn snapshots_that_are_sent_too_often_are_shown_five_times_a_second() {
     assert!(begun.elapsed() > Duration::from_millis(700));
     running.signal(Signal::SIGINT);
     running.success();
+}
+
+#[test]
+fn the_end_of_what_reads_the_snapshots_is_no_error() {
+    let (_folder, path) = server(|mut client| {
+        let text = "{\"pid\":7,\"channels\":[],\"warnings\":[]}\n";
+        while client.write_all(text.as_bytes()).is_ok() {}
+    });
+    let mut command = top();
+    command.arg("--json").arg(&path).stdin(Stdio::null());
+    let mut command = command.stdout(Stdio::piped()).spawn().expect("qio");
+    let output = command.stdout.take().expect("a pipe");
+    BufReader::new(output)
+        .read_line(&mut String::new())
+        .expect("a snapshot");
+    assert!(command.wait().expect("a child").success());
 }

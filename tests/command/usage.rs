@@ -325,7 +325,10 @@ fn completions_that_cannot_be_written_are_an_error_of_one_line() {
         let output = output.expect("runs");
         assert_eq!(output.status.code(), Some(1), "{shell}");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(errors, "qio: No space left on device\n", "{shell}");
+        assert_eq!(
+            errors, "qio: Unable to write to standard output: No space left on device\n",
+            "{shell}"
+        );
     }
 }
 

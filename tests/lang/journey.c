@@ -197,6 +197,7 @@ properties (void)
   gboolean blocking, closed;
   QIOChannelFeature features;
   guint names = 0, modes = 0, closings = 0;
+  g_autoptr (QIONetListener) listener = NULL;
 
   make_pair (&one, &other);
   g_signal_connect (one, "notify::name", G_CALLBACK (count_notify), &names);
@@ -209,6 +210,13 @@ properties (void)
   check (!qio_channel_get_blocking (QIO_CHANNEL (one)));
   qio_channel_set_name (QIO_CHANNEL (one), "first");
   check (names == 1 && modes == 1);
+  g_test_expect_message ("Qio", G_LOG_LEVEL_WARNING, "*\"name\": it is not UTF-8");
+  g_object_set (one, "name", "\xff", NULL);
+  listener = qio_net_listener_new ();
+  g_test_expect_message ("Qio", G_LOG_LEVEL_WARNING, "*\"name\": it is not UTF-8");
+  g_object_set (listener, "name", "\xff", NULL);
+  g_test_assert_expected_messages ();
+  check (names == 1);
 
   check (qio_channel_close (QIO_CHANNEL (one), &error) == 0);
   check (qio_channel_close (QIO_CHANNEL (one), &error) == 0);

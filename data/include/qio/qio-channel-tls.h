@@ -408,7 +408,8 @@ gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
  *
  * Gets the lower channel.
  *
- * Returns: (transfer full): the channel
+ * Returns: (transfer full) (nullable): the channel,
+ *   or %NULL if the channel was created without one
  *
  * Since: 0.1
  */
@@ -420,7 +421,8 @@ QIOChannel *qio_channel_tls_get_master (QIOChannelTLS *tls);
  *
  * Gets the credentials.
  *
- * Returns: (transfer full): the credentials
+ * Returns: (transfer full) (nullable): the credentials,
+ *   or %NULL if the channel was created without one
  *
  * Since: 0.1
  */

@@ -874,7 +874,8 @@ gboolean qio_channel_websock_bye_finish (QIOChannelWebsock *websock,
  *
  * Gets the lower channel.
  *
- * Returns: (transfer full): the channel
+ * Returns: (transfer full) (nullable): the channel,
+ *   or %NULL if the channel was created without one
  *
  * Since: 0.1
  */

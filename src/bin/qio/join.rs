@@ -8,6 +8,8 @@ use nix::{
 };
 use qio::{Channel, ChannelFile, ChannelNull, Feature, NetAddress, prelude::*};
 
+use crate::text::with_action;
+
 mod imp {
     use std::{
         io::{self, IoSlice, IoSliceMut},
@@ -161,7 +163,8 @@ impl Join {
         let nothing = std::fs::File::options()
             .read(true)
             .write(true)
-            .open("/dev/null")?;
+            .open("/dev/null")
+            .map_err(|e| with_action(&e, "open /dev/null"))?;
         nix::unistd::dup2_stdin(&nothing)?;
         nix::unistd::dup2_stdout(&nothing)?;
         Ok(Self::new(read, write, None))

@@ -7,7 +7,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use qio::NetAddress;
 use rustix::process::{Pid, Rlimit, prlimit};
 
-use crate::endpoint::{Endpoint, Local};
+use crate::{
+    endpoint::{Endpoint, Local},
+    text::with_action,
+};
 
 /// The maximum number of pipes that the library has at a time, with two descriptors each.
 const MOST_PIPES: u64 = 16;
@@ -102,7 +105,9 @@ static BEFORE: OnceLock<u64> = OnceLock::new();
 /// The soft limit is raised to the hard one, except for commands where it is sufficient: there the
 /// default of `wanted` is the number of processes too.
 pub(crate) fn clients(wanted: Option<u32>, usage: Usage, threads: u32) -> io::Result<u32> {
-    let used = fs::read_dir("/proc/self/fd")?.count() as u64;
+    let opened =
+        fs::read_dir("/proc/self/fd").map_err(|e| with_action(&e, "read /proc/self/fd"))?;
+    let used = opened.count() as u64;
     let used = used + OTHERS + OF_THREAD * u64::from(threads);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let enough_for = |limit: u64| usage.enough_for(limit.saturating_sub(used));

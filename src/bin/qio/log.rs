@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use qio::RelayStats;
 
-use crate::text::{is_hidden, printable};
+use crate::text::{is_hidden, printable, shortened};
 
 /// The format of the log.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,15 +171,16 @@ impl Entry {
     pub(crate) fn write(self) {
         let format = FORMAT.get().copied().unwrap_or(Format::Text);
         match format {
-            Format::Json => write_line(&self.json()),
+            Format::Json => write_line(&bounded(|most| self.json(most))),
             Format::Journald if self.to_journal() => {}
-            Format::Text | Format::Journald => {
-                write_line(&format!("qio: {}", printable(&self.message)));
-            }
+            Format::Text | Format::Journald => write_line(&bounded(|most| {
+                format!("qio: {}", printable(&shortened(&self.message, most)))
+            })),
         }
     }
 
-    fn json(&self) -> String {
+    /// `most`: the most characters of a text.
+    fn json(&self, most: usize) -> String {
         let time = glib::DateTime::now_utc().and_then(|now| now.format_iso8601());
         let mut json = String::from("{\"time\":");
         push_json(&mut json, &time.unwrap_or_default());
@@ -189,12 +190,12 @@ impl Entry {
             ("message", &self.message),
         ] {
             let _ = write!(json, ",\"{name}\":");
-            push_json(&mut json, text);
+            push_json(&mut json, &shortened(text, most));
         }
         for (name, value) in &self.fields {
             let _ = write!(json, ",\"{name}\":");
             match value {
-                Value::Text(text) => push_json(&mut json, text),
+                Value::Text(text) => push_json(&mut json, &shortened(text, most)),
                 Value::Number(number) => {
                     let _ = write!(json, "{number}");
                 }
@@ -233,6 +234,23 @@ impl Entry {
             })
             .collect();
         glib::log_writer_journald(LogLevel::Info, &fields) == LogWriterOutput::Handled
+    }
+}
+
+/// The most bytes of a line: with the message about those left out it fits `PIPE_BUF`, so that a
+/// pipe with any capacity takes it without blocking.
+const MOST_BYTES: usize = libc::PIPE_BUF - 300;
+
+/// A line with at most [`MOST_BYTES`]: the texts in it, of which a peer may choose the length, are
+/// shortened to fewer characters until it fits.
+fn bounded(line: impl Fn(usize) -> String) -> String {
+    let mut most = MOST_BYTES;
+    loop {
+        let text = line(most);
+        if text.len() <= MOST_BYTES || most == 0 {
+            return text;
+        }
+        most /= 2;
     }
 }
 
@@ -276,7 +294,7 @@ fn lost(count: u64) -> String {
     let message = format!("{count} messages were left out, as nothing has read them");
     let entry = entry(Event::Message, message).number("messages", count);
     match FORMAT.get() {
-        Some(Format::Json) => entry.json(),
+        Some(Format::Json) => entry.json(MOST_BYTES),
         _ => format!("qio: {}", entry.message),
     }
 }

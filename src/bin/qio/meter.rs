@@ -26,6 +26,8 @@ const LOG_TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Meter {
     state: Mutex<State>,
     bar: ProgressBar,
+    /// Whether numbers are shown, on a terminal or in the log.
+    shows: bool,
     begin: Instant,
 }
 
@@ -50,6 +52,7 @@ impl Meter {
         bar.set_style(ProgressStyle::with_template("{msg}").expect("a template"));
         let this = Arc::new(Self {
             state: Mutex::default(),
+            shows: shown || !bar.is_hidden(),
             bar,
             begin: Instant::now(),
         });
@@ -117,9 +120,8 @@ impl Meter {
 
     /// Stops showing numbers, and logs the final ones if numbers were shown, or `always`.
     pub(crate) fn finish(&self, always: bool) {
-        let shown = !self.bar.is_hidden();
         self.bar.finish_and_clear();
-        if shown || always {
+        if self.shows || always {
             let (counts, time) = (self.counts(), self.begin.elapsed());
             let total = entry(Event::Total, summary(counts, time));
             total.relayed(counts, time).write();

@@ -60,6 +60,12 @@ impl ProbeArgs {
         if self.address.is_listener() || self.address.is_single() {
             return Err(format!("{} is nothing to connect to", self.address));
         }
+        let options = self.address.options();
+        if options.is_some_and(|it| it.retry > 0 || it.timeout.is_some() || it.send_proxy.is_some())
+        {
+            let others = "the options retry, timeout and send-proxy are not those of a probe";
+            return Err(format!("{}: {others}, which has --timeout", self.address));
+        }
         let addresses = [&self.address, &Endpoint::Stdio];
         self.tls.check(addresses)?;
         self.websock.check(addresses)
@@ -102,8 +108,8 @@ async fn probe(args: &ProbeArgs, report: &Report) -> io::Result<()> {
 
 /// The channel below TLS and WebSocket, and how it was connected.
 async fn connect(args: &ProbeArgs, report: &Report) -> io::Result<Channel> {
-    let address = match args.address.below() {
-        Endpoint::Connect(address, _) if address.scheme() == "tcp" => address,
+    let (address, options) = match args.address.below() {
+        Endpoint::Connect(address, options) if address.scheme() == "tcp" => (address, options),
         _ => {
             report.begin("connected");
             let (begin, peer) = (Instant::now(), Peer::default());
@@ -132,7 +138,7 @@ async fn connect(args: &ProbeArgs, report: &Report) -> io::Result<Channel> {
         let name = name.unwrap_or_else(|_| address.to_string());
         let name = name.trim_start_matches("tcp:");
         let (begin, socket) = (Instant::now(), ChannelSocket::new());
-        let client = gio::SocketClient::new();
+        let client = options.client();
         client.set_enable_proxy(false);
         let connecting = socket.connect_async(&candidate, Some(&client));
         match connecting.or_timeout(args.timeout).await {

@@ -5,13 +5,30 @@ use std::{
     io::{self, Write},
 };
 
+use qio::to_glib_error;
+
 /// Writes text to standard output. That a pager has been closed is no error.
 pub(crate) fn print(text: &[u8]) -> io::Result<()> {
+    print_if_read(text).map(drop)
+}
+
+/// Writes text to standard output. Returns whether that is still read.
+pub(crate) fn print_if_read(text: &[u8]) -> io::Result<bool> {
     let mut output = io::stdout();
     match output.write_all(text).and_then(|()| output.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(with_action(&e, "write to standard output")),
     }
+}
+
+/// An error that names what failed: "Unable to ACTION: REASON".
+pub(crate) fn with_action(e: &io::Error, action: &str) -> io::Error {
+    let reason = to_glib_error(e);
+    io::Error::new(
+        e.kind(),
+        format!("Unable to {action}: {}", reason.message()),
+    )
 }
 
 /// Escapes control characters, and those that change the direction or the visibility of others: no
@@ -41,6 +58,6 @@ pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
 /// Whether a character is escaped; all of them are in the basic multilingual plane.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || c == '\u{feff}'
 }

@@ -224,7 +224,7 @@ pub(crate) struct Tls {
     creds: RwLock<TlsCreds>,
     /// Of the server, to a client.
     name: Option<String>,
-    lenient: bool,
+    allows_truncation: bool,
 }
 
 impl Tls {
@@ -239,7 +239,7 @@ impl Tls {
             creds: RwLock::new(options.creds(end)?),
             options: options.clone(),
             name: options.name.clone().or_else(|| endpoint.host()),
-            lenient: options.close_notify == Some(CloseNotify::Optional),
+            allows_truncation: options.close_notify == Some(CloseNotify::Optional),
         })
     }
 
@@ -260,7 +260,7 @@ impl Tls {
             TlsEndpoint::Client => ChannelTls::new_client(channel, &creds, self.name.as_deref())?,
             TlsEndpoint::Server => ChannelTls::new_server(channel, &creds)?,
         };
-        tls.set_require_close_notify(!self.lenient);
+        tls.set_require_close_notify(!self.allows_truncation);
         let name = channel.name().unwrap_or_default();
         tls.set_name(Some(&format!("tls:{name}")));
         at_once(tls.upcast())

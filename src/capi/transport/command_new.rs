@@ -164,7 +164,11 @@ pub unsafe extern "C" fn qio_channel_command_new_with_fds(
         ), error, pointer => {
             let mut builder = builder(argv, envp, directory, flags, stderr_policy);
             for (&source, &target) in fds.sources.iter().zip(fds.targets) {
-                builder = builder.fd(target, duplicate(source)?);
+                let copy = duplicate(source).map_err(|e| {
+                    let action = format!("Unable to pass the descriptor {source} to a command");
+                    with_context(e, action)
+                })?;
+                builder = builder.fd(target, copy);
             }
             builder.spawn()
         }

@@ -54,9 +54,9 @@ def new_event_loop(context=None):
 
 def event_loop_policy():
     """Returns an event-loop policy with loops of `new_event_loop`, for `asyncio.set_event_loop_policy`."""
-    from ._qio_asyncio import EventLoopPolicy
+    from ._qio_asyncio import new_event_loop_policy
 
-    return EventLoopPolicy()
+    return new_event_loop_policy()
 
 
 async def open_streams(address, *, creds=None, hostname=None, limit=2**16):

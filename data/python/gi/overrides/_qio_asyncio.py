@@ -224,5 +224,9 @@ def new_event_loop(context=None):
     return (GLibEventLoop or EventLoop)(context or _context())
 
 
-class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
-    _loop_factory = staticmethod(new_event_loop)
+def new_event_loop_policy():
+    # Defined here: Python 3.14 deprecates policies, and a later version will have none.
+    class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+        _loop_factory = staticmethod(new_event_loop)
+
+    return EventLoopPolicy()

@@ -9,7 +9,7 @@ use qio::{Channel, ChannelFile, ChannelSocket, Feature, Shutdown, prelude::*};
 use super::link::Link;
 
 /// How long answers are awaited after the last datagram was sent, or received after that.
-const LINGER: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
 mod imp {
     use std::{
@@ -220,7 +220,7 @@ impl Adapted {
                     break;
                 }
                 seen = Some(received);
-                glib::timeout_future(LINGER).await;
+                glib::timeout_future(ANSWER_TIMEOUT).await;
             }
             if let Some(this) = this.upgrade() {
                 this.imp().ended.store(true, Ordering::Relaxed);

@@ -49,14 +49,9 @@ async fn connect(address: &NetAddress, options: &AddressOptions) -> io::Result<C
     if (options.bind, options.retry, options.timeout) == (None, 0, None) {
         return plainly(address).await;
     }
-    let local = options.bind.map(gio::InetSocketAddress::from);
     let connectable = address.to_connectable()?;
     let attempt = async |_attempt| {
-        let client = gio::SocketClient::new();
-        if let Some(local) = &local {
-            client.set_family(local.family());
-            client.set_local_address(Some(local));
-        }
+        let client = options.client();
         let socket = ChannelSocket::new();
         let connecting = socket.connect_async(&connectable, Some(&client));
         match options.timeout {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use gio::prelude::*;
 use nix::unistd::{Group, User};
 
 use super::range::Range;
@@ -40,16 +41,26 @@ const PROXY_HEADER: Duration = Duration::from_secs(10);
 const OPTIONS: [(&[&str], &[&str]); 6] = [
     (&["tcp"], &["bind", "retry", "timeout", "send-proxy"]),
     (&["unix", "vsock"], &["retry", "timeout", "send-proxy"]),
-    (&["tcp-listen"], &["range", "expect-proxy"]),
+    (&["tcp-listen", "systemd"], &["range", "expect-proxy"]),
     (
         &["unix-listen"],
         &["mode", "owner", "replace", "expect-proxy"],
     ),
-    (&["vsock-listen", "systemd"], &["range", "expect-proxy"]),
+    (&["vsock-listen"], &["expect-proxy"]),
     (&["udp"], &["bind"]),
 ];
 
 impl AddressOptions {
+    /// Connects from the local address, if there is one.
+    pub(crate) fn client(&self) -> gio::SocketClient {
+        let client = gio::SocketClient::new();
+        if let Some(local) = self.bind.map(gio::InetSocketAddress::from) {
+            client.set_family(local.family());
+            client.set_local_address(Some(&local));
+        }
+        client
+    }
+
     /// Parses the text after the first comma of an address of this scheme. The error is one line.
     pub(crate) fn read(scheme: &str, text: &str) -> Result<Self, String> {
         let mut this = Self::default();

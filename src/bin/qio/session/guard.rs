@@ -41,8 +41,9 @@ impl Guard {
         let bottom = self.bottom();
         // Without a close_notify or close frame a layer is cut anyhow, and a command gets the
         // chance to end: see below.
-        let is_plain = bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none();
-        if is_plain && !has_ended(&bottom) {
+        let is_reset_by_abort =
+            bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none();
+        if is_reset_by_abort && !has_ended(&bottom) {
             bottom.abort();
         }
     }

@@ -35,9 +35,9 @@ use crate::{
     tls::{self, Tls},
     websock,
 };
-use acceptor::Client;
+use acceptor::{Acceptor, Client};
 use guard::{Guard, status_of};
-use serve::{once, serve};
+use serve::{first_admitted, once, serve};
 use side::Side;
 
 /// The default timeout of the sessions of many senders of datagrams.
@@ -92,6 +92,7 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
         tls_timeout: settings.tls.deadline(),
         websock_timeout: settings.websock.deadline(),
         verbose: settings.verbose,
+        fork: settings.fork,
     });
     let result = match settings.fork {
         true => serve(first, &session, signals, settings, &manager).await,
@@ -163,6 +164,7 @@ struct Session {
     tls_timeout: Duration,
     websock_timeout: Duration,
     verbose: bool,
+    fork: bool,
 }
 
 impl Session {
@@ -214,7 +216,7 @@ impl Session {
             address,
             begin,
         } = admitted;
-        let second = match self.second(&peer).or_cancelled(stop).await {
+        let second = match self.second(&peer, stop).or_cancelled(stop).await {
             Ok(second) => second,
             Err(e) => {
                 first.refuse();
@@ -268,10 +270,38 @@ impl Session {
         result
     }
 
-    async fn second(&self, peer: &Peer) -> io::Result<Guard> {
-        let second = self.second.second(peer).await?;
-        self.handshake(&second).await?;
-        Ok(second)
+    /// The second channel of a session with this peer, after its handshakes. A client of it that
+    /// is refused is logged, as one of the first channel is.
+    async fn second(&self, peer: &Peer, stop: &gio::Cancellable) -> io::Result<Guard> {
+        match &self.second.acceptor {
+            // Boxed, as the sessions without it are kept small.
+            Some(acceptor) => Box::pin(self.second_client(acceptor, stop)).await,
+            None => {
+                let second = self.second.open_layered(peer).await?;
+                self.handshake(&second).await?;
+                Ok(second)
+            }
+        }
+    }
+
+    async fn second_client(
+        &self,
+        acceptor: &Acceptor,
+        stop: &gio::Cancellable,
+    ) -> io::Result<Guard> {
+        if !self.fork {
+            let admitted = first_admitted(acceptor, &self.second, self, stop).await?;
+            return Ok(admitted.first);
+        }
+        loop {
+            // One at a time: each of the others is left to another session.
+            let client = acceptor.accept().await?;
+            match self.admit(&self.second, client, stop).await {
+                Ok(admitted) => return Ok(admitted.first),
+                Err(refused) if stop.is_cancelled() => return Err(refused.error),
+                Err(refused) => refused.log(),
+            }
+        }
     }
 
     /// Performs the handshakes of a channel, if it has layers.

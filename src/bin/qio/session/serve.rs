@@ -44,12 +44,13 @@ pub(super) async fn once(
         }
         None => {
             let begin = Instant::now();
-            let first = first.first().or_cancelled(stop).await?;
+            let peer = Peer::default();
+            let first = first.open_layered(&peer).or_cancelled(stop).await?;
             session.handshake(&first).or_cancelled(stop).await?;
             Admitted {
                 address: first.peer(),
                 first,
-                peer: Peer::default(),
+                peer,
                 begin,
             }
         }
@@ -62,11 +63,11 @@ pub(super) async fn once(
 /// A client that is neither admitted nor refused yet.
 type Admitting<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + 'a>>;
 
-/// The first client that is admitted. All that come are handled at the same time: one that is
-/// refused, or silent, does not keep another one from being served.
-async fn first_admitted(
+/// The first client of a side that is admitted. All that come are handled at the same time: one
+/// that is refused, or silent, does not keep another one from being served.
+pub(super) async fn first_admitted(
     acceptor: &Acceptor,
-    first: &Side,
+    side: &Side,
     session: &Session,
     stop: &gio::Cancellable,
 ) -> io::Result<Admitted> {
@@ -96,7 +97,7 @@ async fn first_admitted(
                 return Poll::Pending;
             }
             let client = ready!(next.as_mut().poll(cx))?;
-            pending.push(Box::pin(session.admit(first, client, stop)));
+            pending.push(Box::pin(session.admit(side, client, stop)));
             next = Box::pin(acceptor.accept());
         }
     })

@@ -64,20 +64,9 @@ impl Side {
         self.layers.tls.clone()
     }
 
-    /// The first channel of a session, if it does not listen, before any handshake.
-    pub(super) async fn first(&self) -> io::Result<Guard> {
-        self.over(self.open(&Peer::default()).await?)
-    }
-
-    /// The second channel of a session with this peer, before any handshake.
-    pub(super) async fn second(&self, peer: &Peer) -> io::Result<Guard> {
-        match &self.acceptor {
-            Some(acceptor) => {
-                let client = self.of_client(acceptor.accept().await?)?;
-                Ok(client.layered(false).await?.0)
-            }
-            None => self.over(self.open(peer).await?),
-        }
+    /// A channel of a session with this peer, if the side does not listen, before any handshake.
+    pub(super) async fn open_layered(&self, peer: &Peer) -> io::Result<Guard> {
+        self.over(self.open(peer).await?)
     }
 
     pub(super) fn of_client(&self, client: Client) -> io::Result<First> {

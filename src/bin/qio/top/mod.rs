@@ -7,7 +7,7 @@ mod table;
 mod target;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use qio::{ChannelSocket, prelude::*};
 use self::{json::Json, table::Table, target::Target};
 use crate::{
     session::{Failure, one_line},
-    text::printable,
+    text::{print_if_read, printable},
 };
 
 /// The most bytes of a snapshot: some 150,000 channels.
@@ -102,19 +102,16 @@ async fn show(args: &TopArgs, target: &mut Target) -> io::Result<()> {
         let text = std::str::from_utf8(&line)
             .map_err(|e| io::Error::other(format!("Unable to read a snapshot: {e}")))?;
         let snapshot = Json::parse(text).map_err(io::Error::other)?;
-        let mut out = io::stdout().lock();
-        if args.json {
+        let shown = if args.json {
             // It has no character that controls a terminal, unless another program has sent it.
-            writeln!(out, "{}", printable(text))?;
+            format!("{}\n", printable(text))
         } else {
-            let redraw = !args.once && out.is_terminal();
+            let redraw = !args.once && io::stdout().is_terminal();
             let text = table.add(&snapshot, &target.output());
             let clear = if redraw { "\x1b[H\x1b[2J" } else { "" };
-            writeln!(out, "{clear}{text}")?;
-        }
-        out.flush()?;
-        drop(out);
-        if args.once {
+            format!("{clear}{text}\n")
+        };
+        if !print_if_read(shown.as_bytes())? || args.once {
             return Ok(());
         }
         glib::timeout_future(SHORTEST_WAIT).await;

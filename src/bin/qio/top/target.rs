@@ -12,7 +12,7 @@ use std::{
 
 use qio::ChannelSocket;
 
-use crate::text::printable;
+use crate::text::{print, printable};
 
 /// The time between two attempts to find the socket of a command that was started.
 const ATTEMPT: Duration = Duration::from_millis(20);
@@ -63,10 +63,11 @@ pub(super) fn list() -> io::Result<()> {
         );
         return Err(io::Error::other(text));
     }
-    for (pid, name) in found {
-        println!("{pid:>8} {name}");
-    }
-    Ok(())
+    let lines: Vec<_> = found
+        .iter()
+        .map(|(pid, name)| format!("{pid:>8} {name}\n"))
+        .collect();
+    print(lines.concat().as_bytes())
 }
 
 impl Target {
