@@ -73,6 +73,7 @@ impl Future for Read<'_> {
             attempt,
             ..
         } = &mut *self;
+        attempt.assume_ready(buf.is_empty());
         attempt.poll(channel, cx, |how| {
             VFuncs::of(channel).try_read(buf, how.read)
         })
@@ -135,6 +136,7 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
             attempt,
             ..
         } = self;
+        attempt.assume_ready(buf.is_empty());
         loop {
             let step = attempt.poll(channel, cx, |how| {
                 // Not again after all bytes are written and pending output of a layered channel has

@@ -12,7 +12,7 @@ mod watch_wait;
 pub(super) use waiting::{has_ended, level};
 
 use std::{
-    io,
+    io, mem,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -40,6 +40,8 @@ pub(crate) struct PollIo {
     side: Direction,
     /// Whether it waits in the running context, whatever context the channel is attached to.
     here: bool,
+    /// Whether the next poll attempts whatever readiness is recorded.
+    assume_ready: bool,
     key: WaiterKey,
     by: WaitBy,
     /// The wake epoch of the channel when this began to wait: see [`epoch`].
@@ -61,6 +63,7 @@ impl PollIo {
         Self {
             side,
             here: false,
+            assume_ready: false,
             key: WaiterKey::default(),
             by: WaitBy::Nothing,
             epoch: 0,
@@ -72,6 +75,12 @@ impl PollIo {
         let mut this = Self::new(side);
         this.here = true;
         this
+    }
+
+    /// For a transfer of no bytes, which needs no readiness: the next poll attempts it.
+    #[inline]
+    pub(crate) fn assume_ready(&mut self, is_empty: bool) {
+        self.assume_ready = is_empty;
     }
 
     /// Attempts until the result is not would-block.
@@ -87,7 +96,8 @@ impl PollIo {
         ready!(hub::poll_budget(cx));
         let running = hub::running_for(cx);
         let channel_state = &channel.imp().channel_state;
-        if let Some(home) = channel_state.home(self.side, running)
+        if !self.assume_ready
+            && let Some(home) = channel_state.home(self.side, running)
             && VFuncs::of(channel).wait_for_fds_only()
             && (!self.is_waiting() || is_same(self.registration(), Some(home)))
         {
@@ -148,7 +158,7 @@ impl PollIo {
         // No descriptor reports what a layered channel has buffered: it is always tried.
         let lower = channel.lower();
         let layer = lower.is_some();
-        let mut again = false;
+        let mut again = mem::take(&mut self.assume_ready);
         loop {
             let epoch = epoch_over(channel, lower);
             if blocking && !own {

@@ -115,6 +115,7 @@ impl AsyncStream {
             return Pin::new(self).poll_read(cx, zeroed(memory));
         }
         let Self { channel, read, .. } = self;
+        read.assume_ready(memory.is_empty());
         read.poll(channel, cx, |how| {
             VFuncs::of(channel).try_read_uninit(memory, how.read)
         })
@@ -207,6 +208,7 @@ impl AsyncRead for AsyncStream {
             return self.poll_disk_read(cx, file, first);
         }
         let Self { channel, read, .. } = &mut *self;
+        read.assume_ready(bufs.iter().all(|buf| buf.is_empty()));
         read.poll(channel, cx, |how| {
             VFuncs::of(channel).try_readv(bufs, None, how.read)
         })
@@ -233,6 +235,7 @@ impl AsyncWrite for AsyncStream {
             return self.poll_disk_write(cx, file, first);
         }
         let Self { channel, write, .. } = &mut *self;
+        write.assume_ready(bufs.iter().all(|buf| buf.is_empty()));
         write.poll(channel, cx, |how| {
             let vfuncs = VFuncs::of(channel);
             vfuncs.writev(bufs, &[], how.write).map(Transferred::whole)

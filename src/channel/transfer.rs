@@ -53,6 +53,9 @@ trait Transfer: Send {
         how: IoFlags,
     ) -> io::Result<Transferred<Option<Self::Output>>>;
 
+    /// Whether no byte is left to be moved.
+    fn is_complete(&self) -> bool;
+
     /// Whether nothing but bytes is moved, in the usual way: the pool for files can do that.
     fn is_bytes_only(&self) -> bool;
 
@@ -99,6 +102,7 @@ async fn run_async<T: Transfer>(transfer: T, channel: &Channel) -> io::Result<T:
         None => {
             let mut attempt = PollIo::new(T::DIRECTION);
             let transfer = &mut guard.transfer;
+            attempt.assume_ready(transfer.is_complete());
             poll_fn(|cx| poll_steps(channel, &mut attempt, cx, |how| transfer.step(channel, how)))
                 .await
         }

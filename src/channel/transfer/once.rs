@@ -33,7 +33,8 @@ pub(in crate::channel) async fn read_once<'b>(
         // Boxed, to keep the futures of all other channels small.
         return Box::pin(file_pool::read(channel, &file, first, None)).await;
     }
-    attempt(channel, Direction::Read, |how| {
+    let is_empty = iov.as_mut().iter().all(|buf| buf.is_empty());
+    attempt(channel, Direction::Read, is_empty, |how| {
         let vfuncs = VFuncs::of(channel);
         vfuncs.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
     })
@@ -55,7 +56,8 @@ pub(in crate::channel) async fn write_once<'b>(
     {
         return Box::pin(file_pool::write(channel, &file, first, None)).await;
     }
-    attempt(channel, Direction::Write, |how| {
+    let is_empty = iov.as_ref().iter().all(|buf| buf.is_empty());
+    attempt(channel, Direction::Write, is_empty, |how| {
         let (vfuncs, flags) = (VFuncs::of(channel), flags | how.write);
         let written = match owner {
             Some(bytes) => vfuncs.write_owned(bytes, 0, fds, flags),
@@ -70,8 +72,10 @@ pub(in crate::channel) async fn write_once<'b>(
 async fn attempt(
     channel: &Channel,
     direction: Direction,
+    is_empty: bool,
     mut step: impl FnMut(IoFlags) -> io::Result<Transferred<usize>>,
 ) -> io::Result<usize> {
     let mut attempt = PollIo::new(direction);
+    attempt.assume_ready(is_empty);
     poll_fn(|cx| attempt.poll(channel, cx, &mut step)).await
 }

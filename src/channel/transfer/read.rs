@@ -102,10 +102,6 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.cursor.buffer >= self.iov.len()
-    }
-
     /// Advances after a read.
     fn record_read(
         &mut self,
@@ -124,7 +120,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
         self.started = true;
         self.advance(count);
-        Ok(self.is_full().then(|| self.keep()))
+        Ok(self.is_complete().then(|| self.keep()))
     }
 
     fn keep(&mut self) -> bool {
@@ -189,13 +185,17 @@ impl Transfer for ReadAll<'_, '_> {
     type Output = bool;
 
     fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<bool>>> {
-        if self.is_full() {
+        if self.is_complete() {
             return Ok(Transferred::whole(Some(self.keep())));
         }
         let fds_before = self.fds.as_ref().map_or(0, Received::count);
         let Transferred { result, short } = self.read_some(channel, how.read | self.flags)?;
         let result = self.record_read(channel, result, fds_before)?;
         Ok(Transferred { result, short })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.cursor.buffer >= self.iov.len()
     }
 
     fn is_bytes_only(&self) -> bool {
@@ -207,7 +207,7 @@ impl Transfer for ReadAll<'_, '_> {
         channel: &Channel,
         file: &Arc<SharedFd>,
     ) -> io::Result<Option<bool>> {
-        if self.is_full() {
+        if self.is_complete() {
             return Ok(Some(true));
         }
         let Cursor {

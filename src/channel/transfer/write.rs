@@ -123,11 +123,15 @@ impl Transfer for WriteAll<'_> {
         };
         self.fds = &[];
         self.advance(count);
-        let result = match self.cursor.buffer == self.iov.len() {
+        let result = match self.is_complete() {
             true => Some(finish_writing(channel)?),
             false => None,
         };
         Ok(Transferred::whole(result))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.cursor.buffer == self.iov.len()
     }
 
     fn is_bytes_only(&self) -> bool {

@@ -8,6 +8,7 @@ mod buffers;
 mod cancel;
 mod class;
 mod disk;
+mod empty;
 mod ext;
 mod fd_passing;
 mod framing;
