@@ -2,10 +2,12 @@
 //! their locks and atomics from here.
 #![allow(unsafe_code)]
 
+mod async_lock;
 mod leak_in_child;
 mod once_box;
 mod poll_until;
 
+pub(crate) use async_lock::{AsyncGuard, AsyncLock};
 pub(crate) use leak_in_child::LeakInChild;
 pub(crate) use once_box::OnceBox;
 pub(crate) use poll_until::poll_until;

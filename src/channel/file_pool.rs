@@ -2,7 +2,9 @@
 //! covers: the thread pool of `blocking` makes the calls, with buffers of its own.
 //!
 //! The position of the file is moved when the result has arrived, in the future: a dropped future
-//! has read nothing. A dropped write may still be completed.
+//! has read nothing. A dropped write may still be completed, and the next one is at the same
+//! position. Calls at the position are made one after another, in the order of their futures: each
+//! holds the lock of the position until it has ended, also if its future is dropped.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     error::closed,
     hub::Direction,
+    sync::AsyncGuard,
     sys::{SharedFd, file as sys_file, vectored},
 };
 
@@ -47,12 +50,13 @@ pub(super) async fn read(
     buf: &mut [u8],
     at: Option<u64>,
 ) -> io::Result<usize> {
+    let held = hold_position(channel, at).await;
     if let Some(count) = pushback(channel, buf, at)? {
         return Ok(count);
     }
     let size = buf.len().min(CHUNK);
     let start = position(file, at)?;
-    let data = pool(file, move |fd| {
+    let (data, held) = pool(file, held, move |fd| {
         let mut data = vec![0; size];
         let count = vectored::preadv(fd, &mut [IoSliceMut::new(&mut data)], start)?;
         data.truncate(count);
@@ -62,6 +66,7 @@ pub(super) async fn read(
     if at.is_none() {
         advance(file, start, data.len())?;
     }
+    drop(held);
     buf[..data.len()].copy_from_slice(&data);
     observed::moved(channel, Direction::Read, data.len());
     Ok(data.len())
@@ -77,27 +82,38 @@ pub(super) async fn write(
     if channel.imp().is_closed() {
         return Err(closed());
     }
+    let held = hold_position(channel, at).await;
     if at.is_none() {
         channel.take_back_pushback()?;
     }
     let data = buf[..buf.len().min(CHUNK)].to_vec();
     let appends = at.is_none() && sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
-    if appends {
+    let start = match appends {
         // In append mode the kernel selects the offset, and moves the position.
-        let count = pool(file, move |fd| vectored::writev(fd, &[IoSlice::new(&data)])).await?;
-        observed::moved(channel, Direction::Write, count);
-        return Ok(count);
-    }
-    let start = position(file, at)?;
-    let count = pool(file, move |fd| {
-        vectored::pwritev(fd, &[IoSlice::new(&data)], start)
+        true => None,
+        false => Some(position(file, at)?),
+    };
+    let (count, _held) = pool(file, held, move |fd| {
+        let iov = [IoSlice::new(&data)];
+        match start {
+            Some(start) => vectored::pwritev(fd, &iov, start),
+            None => vectored::writev(fd, &iov),
+        }
     })
     .await?;
-    if at.is_none() {
+    if let (None, Some(start)) = (at, start) {
         advance(file, start, count)?;
     }
     observed::moved(channel, Direction::Write, count);
     Ok(count)
+}
+
+/// The guard of a call that uses the position: one without an offset.
+pub(super) async fn hold_position(channel: &Channel, at: Option<u64>) -> Option<AsyncGuard> {
+    match at {
+        None => Some(channel.imp().channel_state.position_lock().acquire().await),
+        Some(_) => None,
+    }
 }
 
 /// Moves the position back, after reads of so many bytes that were not consumed.
@@ -143,11 +159,14 @@ fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
     vectored::seek(file.get().ok_or_else(closed)?.as_fd(), to)
 }
 
-/// Calls a function with a file, in a thread of the pool.
-pub(super) async fn pool<T: Send + 'static>(
+/// Calls a function with a file, in a thread of the pool. Returns also `held`, which is dropped
+/// after the call if the future is dropped.
+pub(super) async fn pool<T: Send + 'static, H: Send + 'static>(
     file: &Arc<SharedFd>,
+    held: H,
     call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+) -> io::Result<(T, H)> {
     let lease = file.lease().ok_or_else(closed)?;
-    blocking::begin(move || call(lease.as_fd()))?.await
+    let job = move || call(lease.as_fd()).map(|result| (result, held));
+    blocking::begin(job)?.await
 }

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     hub::{Direction, Registration, RegistrationGuard},
     observe::{self, Gauges},
-    sync::ForkMutex,
+    sync::{AsyncLock, ForkMutex},
     sys::poll::{Wakeup, poll},
 };
 
@@ -70,6 +70,8 @@ struct RareWaiters {
     wakers: Vec<(WakeOn, Waker)>,
     /// Consumes zero-copy completions, which poll(2) reports as `POLLERR`.
     completions: Option<Arc<dyn CompletionQueue>>,
+    /// Held by the future that uses the position of a file on disk.
+    position_lock: Arc<AsyncLock>,
 }
 
 /// What wakes a waker of a channel.
@@ -175,6 +177,11 @@ impl ChannelState {
         for registration in &woken {
             registration.wake();
         }
+    }
+
+    /// The lock of the position of a file on disk.
+    pub(crate) fn position_lock(&self) -> Arc<AsyncLock> {
+        self.waiting().rare().position_lock.clone()
     }
 
     /// Sets what consumes completions: from now on an error condition may be one.

@@ -1,5 +1,7 @@
 //! Files on disk in futures, streams and coroutines.
 
+mod concurrent;
+
 use std::{
     future::Future,
     io::{self, IoSlice, IoSliceMut, SeekFrom},

@@ -2,9 +2,12 @@
 //! take long.
 //!
 //! A position moves when the result has arrived: a dropped flow has read nothing. A dropped write
-//! to a file may still be completed, and does not move the position.
+//! to a file may still be completed, and does not move the position. A copy holds the locks of both
+//! positions, a step by memory that of the file that it reads or writes.
 
 use std::{io, os::fd::AsFd, sync::Arc};
+
+use glib::object::ObjectType as _;
 
 use super::{Flow, Progress};
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
     },
     error::closed,
     hub::Direction,
+    sync::AsyncGuard,
     sys::SharedFd,
 };
 
@@ -65,15 +69,17 @@ async fn copy(
     from: &Arc<SharedFd>,
     to: &Arc<SharedFd>,
 ) -> io::Result<Progress> {
+    let held = hold_positions(flow).await;
     let offsets = (
         file_pool::position(from, None)?,
         file_pool::position(to, None)?,
     );
     let (lease, left) = (to.lease().ok_or_else(closed)?, flow.left);
-    let copied = file_pool::pool(from, move |fd| {
+    let copied = file_pool::pool(from, held, move |fd| {
         strategy::copy(fd, lease.as_fd(), offsets, left)
     });
-    match copied.await? {
+    let (copied, _held) = copied.await?;
+    match copied {
         // End-of-file, or a file that the kernel does not splice: the read returns which.
         None | Some(0) => Ok(flow.by_memory()),
         Some(count) => {
@@ -82,6 +88,19 @@ async fn copy(
             file_pool::skip(to, count)?;
             Ok(Progress::More)
         }
+    }
+}
+
+/// The guards of the positions of two files, acquired in an order that all flows have.
+async fn hold_positions(flow: &Flow<'_>) -> [Option<AsyncGuard>; 2] {
+    let mut channels = [flow.source, flow.target];
+    channels.sort_by_key(|channel| channel.as_ptr().addr());
+    let [first, second] = channels;
+    let first_held = file_pool::hold_position(first, None).await;
+    // A copy within one file has one position.
+    match first == second {
+        true => [first_held, None],
+        false => [first_held, file_pool::hold_position(second, None).await],
     }
 }
 
@@ -95,8 +114,10 @@ async fn fill_pipe(flow: &mut Flow<'_>, file: &Arc<SharedFd>) -> io::Result<Prog
         return Ok(flow.by_memory());
     };
     let (start, left) = (file_pool::position(file, None)?, flow.left);
-    let filled = file_pool::pool(file, move |fd| possibly(pipe.fill(fd, Some(start), left)));
-    match filled.await? {
+    let filled = file_pool::pool(file, (), move |fd| {
+        possibly(pipe.fill(fd, Some(start), left))
+    });
+    match filled.await?.0 {
         None | Some(0) => Ok(flow.by_memory()),
         Some(count) => {
             flow.buffer.piped(count, Origin::File(file.clone()));
