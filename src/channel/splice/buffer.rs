@@ -181,7 +181,7 @@ fn seek_back(source: &Channel, count: usize) -> bool {
 /// Pushes bytes and received descriptors back to the source.
 pub(super) fn push_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
     let data = Pushback::copied([bytes].into_iter(), fds);
-    source.imp().channel_state.push_back(data);
+    source.push_back_data(data);
 }
 
 impl Drop for TransferBuffer {

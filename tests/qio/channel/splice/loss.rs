@@ -16,7 +16,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use qio::{
-    ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelSocket, TransferError, prelude::*,
+    ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelFilter, ChannelSocket, TransferError,
+    prelude::*,
 };
 
 use super::fixtures::{file, pattern, rest, tcp_pair};
@@ -24,7 +25,7 @@ use crate::{
     channel::future_foreign::Proxy,
     common::{
         alone::alone,
-        fds, in_loop, in_time, settle,
+        fds, fill, in_loop, in_time, settle,
         signals::{bit, blocked_and_pending, make_sigpipe_deadly},
     },
 };
@@ -344,4 +345,30 @@ fn closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open() {
             });
         },
     );
+}
+
+#[test]
+fn data_that_a_dropped_splice_returns_to_a_layered_channel_wakes_its_readers() {
+    in_loop(|context| {
+        let (here, there) = tcp_pair();
+        let source = ChannelFilter::new(&here);
+        let (target, _full) = tcp_pair();
+        target.set_blocking(false).expect("non-blocking");
+        fill(&target);
+        there.write_all(b"data").expect("connected");
+        let (moving, reading) = (source.clone(), source.clone());
+        let ran = context.with_thread_default(|| {
+            let splice = async move { moving.splice_to_future(&target, None).await };
+            let splice = qio::spawn_local(splice);
+            let read = qio::spawn_local(async move {
+                let mut data = [0; 4];
+                reading.read_all_future(&mut data).await.map(|()| data)
+            });
+            settle(context);
+            splice.abort();
+            let read = context.block_on(read).expect("no panic");
+            assert_eq!(read.expect("read"), *b"data");
+        });
+        ran.expect("its own");
+    });
 }
