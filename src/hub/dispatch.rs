@@ -217,7 +217,12 @@ impl Lifetime {
         }
     }
 
-    fn is_watched(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn stop_watching(&self) {
+        self.deadline.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
         self.deadline.load(Ordering::Relaxed) != 0
     }
 

@@ -48,6 +48,21 @@ impl Hub {
         lane
     }
 
+    /// Makes the hub be dispatched at the priority of the source that GLib dispatches, if that is
+    /// above the default one: a future that is polled there, and waits for a registration, is not
+    /// delayed by sources in between. Must be called in the thread that runs the context.
+    pub(super) fn add_lane_for_running_source(self: &Arc<Self>) {
+        let source = glib::main_current_source();
+        let source = source.filter(|it| it.priority() < Priority::DEFAULT.into_glib());
+        if let Some(source) = source
+            && let Some(context) = source.context()
+            && self.is_in(&context)
+            && !self.is_shut_down()
+        {
+            self.lane(&context, source.priority().into());
+        }
+    }
+
     /// The lane of a context at a priority. A hub with a lane that is in use is not idle.
     pub(super) fn lane_of(context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
         Self::in_list(context, |hub| hub.lane(context, priority))

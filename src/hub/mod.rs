@@ -235,12 +235,15 @@ impl Hub {
         }
     }
 
-    /// As [`notify`](Self::notify), if few references to the hub are left, so that it may be shut
-    /// down.
-    pub(crate) fn notify_if_unused(self: &Arc<Self>) {
+    /// Makes the thread that runs the context check whether the hub is unused, after a time, if few
+    /// references to the hub are left.
+    pub(crate) fn check_if_unused(self: &Arc<Self>) {
         const FEW: usize = 8;
         if Arc::strong_count(self) < FEW {
-            self.notify();
+            match self.is_dispatched_by_this_thread() {
+                true => self.lifetime.watch(),
+                false => self.notify(),
+            }
         }
     }
 

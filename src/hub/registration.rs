@@ -184,11 +184,14 @@ impl Registration {
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
         if self.hub.is_run_by_this_thread() {
+            self.hub.add_lane_for_running_source();
             return self.poll_edge_owned(side, key, waker, since);
         }
         // The channel is attached to another context than this one, and the waker must be woken in
         // the thread of this one.
-        let waker = Hub::current_for_wait()?.remote_waker(waker);
+        let running = Hub::current_for_wait()?;
+        running.add_lane_for_running_source();
+        let waker = running.remote_waker(waker);
         self.direction(side).enter(key, &waker, true);
         self.poll_entered(side, since)
     }
@@ -306,6 +309,7 @@ impl Registration {
         // registration has ended.
         if !self.wake() {
             self.hub.forget_if_ended(self);
+            self.hub.check_if_unused();
         }
     }
 

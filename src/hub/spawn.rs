@@ -22,6 +22,11 @@ use super::{Hub, JoinHandle, running_context};
 /// let answer = context.block_on(async { qio::spawn_local(async { 42 }).await });
 /// assert_eq!(answer.expect("no panic"), 42);
 /// ```
+///
+/// # Panics
+///
+/// If this thread runs no main context, and has no default one of its own, while another thread
+/// runs the global default context.
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -34,6 +39,10 @@ where
 ///
 /// As [`spawn_local`]. I/O at a lower priority than GTK's redraw (`GDK_PRIORITY_REDRAW`, 120) does
 /// not delay its frames.
+///
+/// # Panics
+///
+/// As [`spawn_local`].
 pub fn spawn_local_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

@@ -169,3 +169,20 @@ fn a_large_future_that_another_thread_must_not_drop_keeps_its_memory() {
     // SAFETY: mallopt(3) has no precondition.
     unsafe { libc::mallopt(libc::M_PERTURB, 0) };
 }
+
+#[test]
+fn a_hub_is_checked_for_use_after_the_end_of_its_last_registration() {
+    let (a, _b) = UnixStream::pair().expect("a socketpair");
+    let fd = SharedFd::new(a.into());
+    let context = private_context().expect("descriptors");
+    let ran = context.with_thread_default(|| {
+        let hub = Hub::of(&context);
+        let guard = register(&hub, &fd).expect("open");
+        // A check that has found it in use.
+        hub.lifetime.stop_watching();
+        drop(guard);
+        context.iteration(false);
+        assert!(hub.lifetime.is_watched());
+    });
+    ran.expect("its own");
+}

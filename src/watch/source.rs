@@ -227,7 +227,7 @@ unsafe extern "C" fn finalize(source: *mut GSource) {
                 .channel_state
                 .remove_waker(WakeOn::Change, &Waker::from(hub.clone()));
             // The source may have been the last user of the hub.
-            hub.notify_if_unused();
+            hub.check_if_unused();
         }
         WatchSource::finalize(source);
     }

@@ -70,6 +70,8 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
             suspend_polling(source, state);
             return (IOCondition::empty(), false);
         }
+        // Before the state of the channel is read.
+        let wake_epoch = state.channel_state.wake_epoch();
         if state.channel_state.is_closed() {
             return (IOCondition::NVAL, false);
         }
@@ -98,7 +100,7 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
                     None => IOCondition::HUP,
                     Some(_) => {
                         if pushed_back.is_empty() && state.count_empty_poll() == 0 {
-                            move_to_hub(source, state);
+                            move_to_hub(source, state, wake_epoch);
                         }
                         IOCondition::empty()
                     }
@@ -110,13 +112,17 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
     }
 }
 
-/// Makes the hub poll the descriptors in place of GLib, if all are leased and none is ready.
+/// Makes the hub poll the descriptors in place of GLib, if all are leased and none is ready, and
+/// the waiters of the channel were not woken since `wake_epoch` was read.
 ///
 /// # Safety
 ///
 /// As for [`PolledFd::set_polled`], and the source must be attached.
-unsafe fn move_to_hub(source: *mut GSource, state: &State) {
-    if state.polled().any(|fd| fd.lease.is_none()) {
+unsafe fn move_to_hub(source: *mut GSource, state: &State, wake_epoch: usize) {
+    // SAFETY: forwarded: a live source.
+    let priority = unsafe { glib_sys::g_source_get_priority(source) };
+    // The hub is dispatched at the default priority: sources in between would delay the watch.
+    if priority < glib_sys::G_PRIORITY_DEFAULT || state.polled().any(|fd| fd.lease.is_none()) {
         return;
     }
     let fds = state.polled();
@@ -125,7 +131,10 @@ unsafe fn move_to_hub(source: *mut GSource, state: &State) {
     let waker = state.waker.get_or_init(|| SourceWaker::new(source));
     // GLib continues to poll what the hub cannot poll.
     let hub_wait = HubWait::new(hub, waker, &state.channel_state, fds, state.one_for_both);
-    if let Ok(Some(hub_wait)) = hub_wait {
+    // A wake-up that precedes the wait was not seen by it.
+    if let Ok(Some(hub_wait)) = hub_wait
+        && state.channel_state.wake_epoch() == wake_epoch
+    {
         *state.hub_wait.borrow_mut() = Some(hub_wait);
         // SAFETY: forwarded: this thread owns the context of `source`.
         unsafe {

@@ -4,6 +4,7 @@ mod closing;
 mod conditions;
 mod contexts;
 mod descriptors;
+mod idle;
 mod nested;
 
 use std::{
