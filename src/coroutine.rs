@@ -75,7 +75,7 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// If there is no memory for a stack.
+/// If there is no memory for a stack, and as [`spawn_local`](crate::spawn_local).
 ///
 /// # Examples
 ///

@@ -1,11 +1,14 @@
 //! The pair of streams.
 
 use std::{
+    future::{Future, poll_fn},
     io,
+    pin::pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
 };
 
 use gio::{prelude::*, subclass::prelude::*};
@@ -16,7 +19,7 @@ use super::{
     input::InputStream,
     output::OutputStream,
 };
-use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _, flush};
+use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _, cancellable_future, flush};
 
 pub(super) mod imp {
     use super::*;
@@ -87,14 +90,36 @@ pub(super) mod imp {
     }
 }
 
-/// As closing the stream, in a future: `close_halves` is called in between.
-pub(super) async fn close_future(channel: &Channel, close_halves: impl FnOnce()) -> io::Result<()> {
+/// As closing the stream, in a future: `close_halves` is called in between. The channel is closed
+/// in any case: a cancellation ends the flush, and the wait for the close.
+pub(super) async fn close_future(
+    channel: &Channel,
+    cancellable: Option<gio::Cancellable>,
+    close_halves: impl FnOnce(),
+) -> io::Result<()> {
+    let flush = async { channel.flush_future().await.map(drop) };
     let flushed = match channel.is_closed() {
         true => Ok(()),
-        false => channel.flush_future().await.map(|_| ()),
+        false => until_cancelled(flush, cancellable.clone()).await,
     };
     close_halves();
-    flushed.and(channel.close_future().await)
+    let mut closing = pin!(channel.close_future());
+    // The first poll begins the close, which then continues whether or not the future is dropped.
+    let closed = match poll_fn(|cx| Poll::Ready(closing.as_mut().poll(cx))).await {
+        Poll::Ready(closed) => closed,
+        Poll::Pending => until_cancelled(closing, cancellable).await,
+    };
+    flushed.and(closed)
+}
+
+async fn until_cancelled(
+    future: impl Future<Output = io::Result<()>>,
+    cancellable: Option<gio::Cancellable>,
+) -> io::Result<()> {
+    match cancellable {
+        Some(cancellable) => cancellable_future(future, cancellable).await,
+        None => future.await,
+    }
 }
 
 glib::wrapper! {

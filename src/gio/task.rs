@@ -2,7 +2,7 @@
 //! it.
 #![allow(unsafe_code)]
 
-use std::{ffi::c_int, future::Future, io, mem, ptr};
+use std::{ffi::c_int, future::Future, io, mem, ptr, thread};
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GTask};
 use glib::translate::*;
@@ -24,6 +24,25 @@ pub(crate) struct Call {
     pub(crate) cancellable: *mut GCancellable,
     pub(crate) callback: GAsyncReadyCallback,
     pub(crate) user_data: gpointer,
+}
+
+impl Call {
+    /// # Safety
+    ///
+    /// The cancellable must be NULL or live.
+    pub(crate) unsafe fn cancellable(&self) -> Option<gio::Cancellable> {
+        // SAFETY: the caller's promise.
+        unsafe { from_glib_none(self.cancellable) }
+    }
+
+    /// The same call without its cancellable.
+    pub(crate) fn uncancellable(self) -> Self {
+        let cancellable = ptr::null_mut();
+        Self {
+            cancellable,
+            ..self
+        }
+    }
 }
 
 /// A reference to a `GTask` that is to be completed: owned, so that the task is alive.
@@ -53,8 +72,14 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The operation has panicked, which was logged.
-        let e = glib::Error::new(gio::IOErrorEnum::Failed, "The operation panicked");
+        let e = match thread::panicking() {
+            // This was logged.
+            true => glib::Error::new(gio::IOErrorEnum::Failed, "The operation panicked"),
+            false => glib::Error::new(
+                gio::IOErrorEnum::Cancelled,
+                "The operation was dropped: its main context is being destroyed",
+            ),
+        };
         // SAFETY: `self` owns a reference, and was not consumed by `complete`: this completes the
         // task once.
         unsafe {

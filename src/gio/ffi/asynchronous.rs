@@ -162,7 +162,8 @@ asynchronous! {
                 false => close_future(&channel).await,
             }
         };
-        start(stream.cast(), &this.channel, call, "shut down", close);
+        // It does not wait. GIO marks the half as closed also if it is cancelled.
+        start(stream.cast(), &this.channel, call.uncancellable(), "shut down", close);
     };
     close_output_finish() -> gboolean, |_done: ()| GTRUE, or GFALSE
 }
@@ -171,10 +172,13 @@ asynchronous! {
     close_io_stream_async(stream: GIOStream), |call| {
         let this: &stream::imp::IoStream = imp(stream.cast());
         let owner = Confined::new(this.obj().clone());
+        let cancellable = call.cancellable();
         let close = move |channel: Channel| async move {
-            stream::close_future(&channel, || owner.get().imp().close_halves()).await
+            let close_halves = || owner.get().imp().close_halves();
+            stream::close_future(&channel, cancellable, close_halves).await
         };
-        start(stream.cast(), &this.channel, call, "close", close);
+        // The operation observes the cancellable itself.
+        start(stream.cast(), &this.channel, call.uncancellable(), "close", close);
     };
     close_io_stream_finish() -> gboolean, |_done: ()| GTRUE, or GFALSE
 }

@@ -282,6 +282,10 @@ impl State {
     }
 }
 
+/// At most so many iterations of a context, at the end of its thread, call the callbacks of
+/// operations that were cancelled by that.
+const MOST_CALLBACKS: u32 = 10_000;
+
 /// The main function of a thread.
 fn run(context: &glib::MainContext, must_end: &AtomicBool, started: &mpsc::Sender<u64>) {
     let run = || {
@@ -290,6 +294,11 @@ fn run(context: &glib::MainContext, must_end: &AtomicBool, started: &mpsc::Sende
             context.iteration(true);
         }
         Hub::shut_down_in(context);
+        // The callbacks of operations that this has cancelled.
+        let cancelled = (0..MOST_CALLBACKS).take_while(|_| context.iteration(false));
+        if cancelled.count() > 0 {
+            Hub::shut_down_in(context);
+        }
     };
     context
         .with_thread_default(run)

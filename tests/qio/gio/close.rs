@@ -79,3 +79,39 @@ fn closing_a_stream_whose_channel_is_closed_succeeds() {
         closed.expect("closed already");
     });
 }
+
+#[test]
+fn an_asynchronous_close_that_is_cancelled_closes_the_channel_nevertheless() {
+    on_loop(|| async {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let stream = here.io_stream();
+        let cancelled = Cancellable::new();
+        cancelled.cancel();
+        let closing = gio::GioFuture::new(&stream, move |stream, _, send| {
+            let closed = move |result| send.resolve(result);
+            stream.close_async(glib::Priority::DEFAULT, Some(&cancelled), closed);
+        });
+        let e = closing.await.expect_err("cancelled");
+        assert!(e.matches(IOErrorEnum::Cancelled), "{e}");
+        assert!(stream.is_closed() && here.is_closed());
+        assert_eq!(there.read(&mut [0]).expect("end-of-file"), 0);
+    });
+}
+
+#[test]
+fn an_asynchronous_close_of_the_output_that_is_cancelled_shuts_it_down_nevertheless() {
+    on_loop(|| async {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let output = here.io_stream().output_stream();
+        let cancelled = Cancellable::new();
+        cancelled.cancel();
+        let closing = gio::GioFuture::new(&output, move |output, _, send| {
+            let closed = move |result| send.resolve(result);
+            output.close_async(glib::Priority::DEFAULT, Some(&cancelled), closed);
+        });
+        // GIO returns the error of its own flush, if any.
+        let _: Result<(), glib::Error> = closing.await;
+        assert!(output.is_closed() && !here.is_closed());
+        assert_eq!(there.read_future(&mut [0]).await.expect("end-of-file"), 0);
+    });
+}

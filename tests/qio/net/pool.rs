@@ -345,3 +345,25 @@ fn serve_on_needs_a_listener_that_is_open() {
     let e = NetListener::new().serve_on(&pool(1), async |_| {});
     assert_eq!(e.expect_err("not open").kind(), ErrorKind::NotConnected);
 }
+
+#[test]
+fn the_end_of_a_pool_cancels_the_operations_of_streams_and_calls_their_callbacks() {
+    in_time(|| {
+        let pool = pool(1);
+        let (here, _there) = ChannelSocket::pair().expect("a pair");
+        let (sender, results) = mpsc::channel();
+        let (begun, waits) = mpsc::channel();
+        let task = pool.spawn(move || async move {
+            let input = here.io_stream().input_stream();
+            let done = move |read: Result<_, glib::Error>| drop(sender.send(read.map(drop)));
+            input.read_bytes_async(1, glib::Priority::DEFAULT, gio::Cancellable::NONE, done);
+            begun.send(()).expect("awaited");
+            pending::<()>().await;
+        });
+        waits.recv().expect("begun");
+        pool.shutdown(Some(Duration::ZERO)).expect("ended");
+        drop(task);
+        let e = results.recv().expect("called").expect_err("dropped");
+        assert!(e.matches(gio::IOErrorEnum::Cancelled), "{e}");
+    });
+}
