@@ -10,6 +10,7 @@ mod opening;
 mod payload;
 mod reading;
 mod wire;
+mod writing;
 
 use std::{
     io,
