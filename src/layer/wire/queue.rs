@@ -95,12 +95,26 @@ impl Queue {
         if self.buffer.capacity() == 0 {
             self.buffer = take_buffer();
         }
+        if self.buffer.len() < self.end + len {
+            self.move_to_front();
+        }
         let start = self.end;
         self.end += len;
         if self.buffer.len() < self.end {
             self.buffer.resize(self.end, 0);
         }
         &mut self.buffer[start..self.end]
+    }
+
+    /// Moves the bytes to the front of the buffer, unless more of them are left than were taken:
+    /// each taken byte pays for one that is moved, and a queue that is never empty has a buffer of
+    /// about twice the bytes that are left at most.
+    fn move_to_front(&mut self) {
+        let left = self.end - self.taken;
+        if left <= self.taken {
+            self.buffer.copy_within(self.taken..self.end, 0);
+            (self.taken, self.end) = (0, left);
+        }
     }
 
     /// Removes so many bytes from the end: those of [`extend`](Self::extend) that have no value.
@@ -176,6 +190,30 @@ mod tests {
         drop(large);
         assert_eq!(take_buffer().capacity(), CHUNK);
         assert_eq!(filled(Queue::with_capacity(105), 100), vec![7; 100]);
+    }
+
+    #[test]
+    fn the_capacity_of_a_queue_that_is_never_empty_stays_bounded() {
+        let numbers = |from: usize, count| (from..from + count).map(|i| i as u8);
+        for piece in [1, 1_000, CHUNK - 1, CHUNK] {
+            let mut queue = Queue::default();
+            let (mut pushed, mut taken) = (0, 0);
+            let rounds = 3 * CHUNK / piece + 16;
+            for round in 0..rounds {
+                let bytes: Vec<u8> = numbers(pushed, piece).collect();
+                match round % 2 {
+                    0 => queue.push(&bytes),
+                    _ => queue.feed(bytes, piece),
+                }
+                pushed += piece;
+                let count = pushed - taken - 1;
+                assert!(numbers(taken, count).eq(queue.left()[..count].iter().copied()));
+                queue.take(count);
+                taken += count;
+                let capacity = queue.buffer.capacity();
+                assert!(capacity <= 3 * CHUNK, "{capacity} bytes for {piece}");
+            }
+        }
     }
 
     #[test]

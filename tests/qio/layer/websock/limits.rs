@@ -55,6 +55,37 @@ fn a_peer_that_reads_nothing_gets_64_kib_and_one_pong() {
     });
 }
 
+#[test]
+fn memory_stays_bounded_if_each_receive_ends_within_a_frame_header() {
+    alone(
+        "layer::websock::limits::memory_stays_bounded_if_each_receive_ends_within_a_frame_header",
+        || {
+            in_time(|| {
+                let (mut far, server) = open_client(&WebsockOptions::default());
+                server.set_blocking(false).expect("non-blocking");
+                let message = frame(0x82, &[7; 1_000]);
+                let (first, rest) = message.split_at(1);
+                far.write_all(first).expect("written");
+                let round = [rest, &message.repeat(30), first].concat();
+                let mut receive_all = |rounds: usize| {
+                    for _ in 0..rounds {
+                        far.write_all(&round).expect("written");
+                        for _ in 0..31 {
+                            let message = server.receive().expect("received").expect("one");
+                            assert_eq!(message.data().len(), 1_000);
+                        }
+                        let none = server.receive().expect_err("a part of a header");
+                        assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
+                    }
+                };
+                receive_all(4);
+                let grown = memory::growth(|| receive_all(600));
+                assert!(grown < 4 << 20, "{grown} bytes");
+            });
+        },
+    );
+}
+
 /// Runs `reader` in a thread, and sends what the server has pending meanwhile.
 fn while_flushing<T: Send + 'static>(
     server: &ChannelWebsock,
