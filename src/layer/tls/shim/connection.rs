@@ -1,7 +1,7 @@
 //! Contexts and connections: cipher suites, sessions, tickets, keys, buffers.
 
 use std::{
-    ffi::{CString, c_int, c_long},
+    ffi::{CStr, CString, c_char, c_int, c_long},
     ptr,
 };
 
@@ -37,6 +37,8 @@ unsafe extern "C" {
     );
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_free_buffers(ssl: *mut ffi::SSL) -> c_int;
+    fn SSL_has_pending(ssl: *const ffi::SSL) -> c_int;
+    fn SSL_rstate_string(ssl: *const ffi::SSL) -> *const c_char;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;
 }
 
@@ -155,10 +157,28 @@ pub(in crate::layer::tls) fn update_keys<S>(
 
 /// Frees the buffers of a connection that have nothing in them: 17 KiB each. Handshake messages
 /// after the handshake, such as session tickets, leave some in spite of `SSL_MODE_RELEASE_BUFFERS`.
-pub(in crate::layer::tls) fn free_buffers<S>(stream: &mut SslStream<S>) {
-    // SAFETY: references are live, and this one is exclusive. OpenSSL checks whether the buffers
-    // are in use.
-    unsafe { SSL_free_buffers(stream.ssl().as_ptr()) };
+/// Returns whether OpenSSL was called for that.
+///
+/// `SSL_free_buffers` of OpenSSL before 3.0.14, 3.1.6, 3.2.2 and 3.3.1 also frees a buffer that is
+/// in use: after the header of a record whose body has not come, and while data of a record is left
+/// (CVE-2024-4741). Distributions correct that without another version number, so that what the
+/// later versions check is checked here for all.
+pub(in crate::layer::tls) fn free_buffers<S>(stream: &mut SslStream<S>) -> bool {
+    let ssl = stream.ssl().as_ptr();
+    let is_idle = is_between_records(stream);
+    if is_idle {
+        // SAFETY: references are live, and this one is exclusive. No part of a record is in the
+        // buffers: `is_between_records`.
+        unsafe { SSL_free_buffers(ssl) };
+    }
+    is_idle
+}
+
+/// Whether OpenSSL has no part of a record, neither of its header nor of its body, nor data of it.
+fn is_between_records<S>(stream: &SslStream<S>) -> bool {
+    let ssl = stream.ssl().as_ptr();
+    // SAFETY: references are live; the text is a constant of OpenSSL's.
+    unsafe { SSL_has_pending(ssl) == 0 && CStr::from_ptr(SSL_rstate_string(ssl)) == c"RH" }
 }
 
 /// The session ticket that a client got; empty for a session with an identifier of TLS 1.2.
