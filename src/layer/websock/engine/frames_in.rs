@@ -19,8 +19,9 @@ use crate::layer::{
 /// How many frames a call processes: a peer may send any number of frames without data.
 const FRAME_BUDGET: u32 = 128;
 
-/// How much a call discards before others have their turn.
-const DISCARD_BUDGET: usize = 256 * 1024;
+/// How many bytes a call processes for which its caller may get no data: compressed payload, what
+/// is discarded, and what comes behind the close frame of a server.
+const BYTE_BUDGET: usize = 256 * 1024;
 
 /// A data message whose end has not been processed.
 #[derive(Debug)]
@@ -87,8 +88,8 @@ pub(super) struct FramesIn {
     pub(super) readers: u64,
     /// How many frames the current call may still process.
     budget: u32,
-    /// How many bytes it may still discard.
-    pub(super) discard_budget: usize,
+    /// How many bytes without data for its caller it may still process.
+    byte_budget: usize,
 }
 
 impl FramesIn {
@@ -103,7 +104,7 @@ impl FramesIn {
             max_message_size,
             readers: 0,
             budget: 0,
-            discard_budget: 0,
+            byte_budget: 0,
         }
     }
 
@@ -127,6 +128,21 @@ impl FramesIn {
         };
         let has_more = self.expander.as_ref().is_some_and(|it| it.has_more);
         has_more || message.has_last_frame && message.tail < TAIL.len()
+    }
+
+    /// The current call has processed so many bytes, for which its caller may get no data.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.byte_budget = self.byte_budget.saturating_sub(bytes);
+    }
+
+    /// Whether the current call may process no more bytes for which its caller may get no data.
+    pub(super) fn has_spent_bytes(&self) -> bool {
+        self.byte_budget == 0
+    }
+
+    /// Whether the current message is compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.message.as_ref().is_some_and(|it| it.compressed)
     }
 
     /// Checks a header against the frames before it.
@@ -164,7 +180,7 @@ impl WebsockState {
     /// their turn when its budgets are used up.
     pub(in crate::layer::websock) fn begin_turn(&mut self) {
         self.frames_in.budget = FRAME_BUDGET;
-        self.frames_in.discard_budget = DISCARD_BUDGET;
+        self.frames_in.byte_budget = BYTE_BUDGET;
     }
 
     /// Waits that follow are for what this call expects.
@@ -194,7 +210,7 @@ impl WebsockState {
                 return Ok(Progress::Done(Event::EndOfMessage));
             }
             if frames.is_expanding() {
-                return Ok(Progress::Done(Event::Payload));
+                return Ok(self.payload_event());
             }
             if frames.close.is_some() {
                 return Ok(Progress::Done(Event::EndOfStream));
@@ -213,9 +229,23 @@ impl WebsockState {
                 (false, _) if left == 0 => self.end_data_frame()?,
                 // The payload of a control frame is processed as a whole.
                 (true, _) | (false, 0) => return Ok(self.without_input()),
-                (false, _) => return Ok(Progress::Done(Event::Payload)),
+                (false, _) => return Ok(self.payload_event()),
             }
         }
+    }
+
+    /// Payload is next: compressed payload may be of any size without data.
+    fn payload_event(&mut self) -> Progress<Event> {
+        match self.frames_in.is_compressed() && self.frames_in.has_spent_bytes() {
+            true => self.exhausted(),
+            false => Progress::Done(Event::Payload),
+        }
+    }
+
+    /// A budget of the current call is used up.
+    pub(super) fn exhausted<T>(&mut self) -> Progress<T> {
+        self.input.recheck = true;
+        Progress::Yield
     }
 
     fn without_input(&mut self) -> Progress<Event> {
@@ -234,8 +264,7 @@ impl WebsockState {
         };
         let frames = &mut self.frames_in;
         if frames.budget == 0 {
-            self.input.recheck = true;
-            return Ok(Progress::Yield);
+            return Ok(self.exhausted());
         }
         frames.budget -= 1;
         let (is_client, binary_only) = (self.role.is_client(), self.options.settings().binary_only);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{WebsockState, frames_in::Message};
+use super::WebsockState;
 use crate::layer::{
     websock::{channel::WebsockMessageKind, deflate::TAIL, error::Violation, mask},
     wire::Queue,
@@ -11,12 +11,15 @@ use crate::layer::{
 /// How much compressed payload is expanded at once.
 const EXPANDED: usize = 4096;
 
+/// What a call of the expander counts for beyond the bytes that it takes: blocks of two bytes may
+/// be final ones, at which it returns.
+const EXPAND_COST: usize = 256;
+
 impl WebsockState {
     /// Copies payload that has arrived: see [`Event::Payload`]. Returns how much, which may be
     /// nothing.
     pub(in crate::layer::websock) fn copy_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let is_compressed = |message: &Message| message.compressed;
-        let count = match self.frames_in.message.as_ref().is_some_and(is_compressed) {
+        let count = match self.frames_in.is_compressed() {
             true => self.expand_payload(out)?,
             false => self.copy_plain(out),
         };
@@ -96,6 +99,7 @@ impl WebsockState {
             let reason = "the compressed data of a message is invalid";
             return Err(self.violate(&Violation::text(reason)));
         };
+        self.frames_in.spend(taken + EXPAND_COST);
         match (is_tail, &mut self.frames_in.message) {
             (true, Some(message)) => message.tail += taken,
             _ => self.take_payload(taken),

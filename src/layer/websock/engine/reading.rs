@@ -135,10 +135,11 @@ impl WebsockState {
     /// Discards payload that has arrived, as far as this call may.
     fn discard_payload(&mut self) -> io::Result<Progress<()>> {
         let mut piece = [0; 4096];
-        if self.frames_in.discard_budget < piece.len() {
-            return Ok(Progress::Yield);
+        if self.frames_in.has_spent_bytes() {
+            return Ok(self.exhausted());
         }
-        self.frames_in.discard_budget -= self.copy_payload(&mut piece)?;
+        let discarded = self.copy_payload(&mut piece)?;
+        self.frames_in.spend(discarded);
         Ok(Progress::Done(()))
     }
 
@@ -208,7 +209,7 @@ impl WebsockState {
     fn collect(&mut self) -> io::Result<()> {
         let frames = &mut self.frames_in;
         let before = frames.assembly.left().len() as u64;
-        let is_compressed = frames.message.as_ref().is_some_and(|it| it.compressed);
+        let is_compressed = frames.is_compressed();
         let (left, is_last) = match &frames.frame {
             Some(frame) if !is_compressed => (frame.left(), frame.header.fin),
             _ => (0, false),
@@ -268,7 +269,10 @@ impl WebsockState {
             Err(e) if e.kind() != io::ErrorKind::ConnectionAborted => Err(e),
             _ if self.role.is_client() && self.may_receive_more() => {
                 self.input.expected = Expected::EndOfStream;
-                Ok(Progress::WantRead)
+                match self.frames_in.has_spent_bytes() {
+                    true => Ok(self.exhausted()),
+                    false => Ok(Progress::WantRead),
+                }
             }
             _ => Ok(Progress::Done(())),
         }

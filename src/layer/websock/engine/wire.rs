@@ -45,7 +45,10 @@ impl Engine for WebsockState {
         self.has_received();
         match count {
             0 => self.input.ended = true,
-            _ if self.discards_input() => give_buffer(buffer),
+            _ if self.discards_input() => {
+                self.frames_in.spend(count);
+                give_buffer(buffer);
+            }
             _ => {
                 self.input.bytes.feed(buffer, count);
                 self.input.has_new = true;

@@ -238,13 +238,16 @@ fn an_error_below_after_the_closing_handshake_is_no_error_of_it() {
 
 #[test]
 fn a_peer_that_never_stops_sending_does_not_extend_a_closing_handshake() {
-    for by_future in [false, true] {
+    for (by_future, closes) in [(false, false), (true, false), (false, true), (true, true)] {
         on_loop(move || async move {
             let options = WebsockOptions::builder().close_timeout(Duration::from_millis(200));
             let options = options.build().expect("good options");
             let (client, mut far) = raw_server(&options);
             let server = thread::spawn(move || {
                 accept(&mut far);
+                if closes {
+                    far.write_all(b"\x88\x02\x03\xe8").expect("written");
+                }
                 let message = [&b"\x82\x7e\xff\xff"[..], &[0; 0xffff]].concat();
                 while far.write_all(&message).is_ok() {}
             });

@@ -1,5 +1,6 @@
 //! `src/layer/websock/`.
 
+mod bounded_calls;
 mod bytes;
 mod closing;
 mod conformance;
