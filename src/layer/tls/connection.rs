@@ -16,7 +16,7 @@ use std::{
 
 pub(super) use close::closes_at_once;
 
-use super::{ChannelTls, creds::TlsCreds, engine::TlsState, peer::Peer};
+use super::{ChannelTls, creds::TlsCreds, engine::TlsState, memory_bio::ReadBudget, peer::Peer};
 use crate::{
     channel::{Channel, handshakes::HandshakePermit},
     error::would_block,
@@ -62,6 +62,7 @@ impl Connection {
         let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
         let no_event = self.wire.has_no_event(flags);
         self.do_handshake(channel)?;
+        let mut budget = ReadBudget::default();
         let mut received = false;
         loop {
             let (step, answers, leaves, settles) = {
@@ -73,7 +74,7 @@ impl Connection {
                 }
                 engine.input.waits_for_output = false;
                 let was_past_handshake = engine.is_past_handshake();
-                let step = engine.read(iov, peek, relaxed);
+                let step = engine.read(iov, (peek, relaxed), &mut budget);
                 // A read of the descriptor below has met would-block.
                 engine.input.recheck &= !(no_event && matches!(step, Ok(Progress::WantRead)));
                 (
@@ -132,12 +133,13 @@ impl Connection {
     /// Would-block as long as output is pending.
     pub(super) fn write(&self, channel: &Channel, iov: &[IoSlice<'_>]) -> io::Result<usize> {
         self.do_handshake(channel)?;
+        let mut budget = ReadBudget::default();
         loop {
             let step = {
                 let mut engine = self.engine();
                 match engine.has_pending_output() {
                     true => None,
-                    false => Some(engine.write(iov)?),
+                    false => Some(engine.write(iov, &mut budget)?),
                 }
             };
             self.creds.flush_key_log();

@@ -24,7 +24,7 @@ pub(super) use self::filter::HandshakeFilter;
 use self::{input::Input, output::Output};
 use super::{
     failure::{forked_child, of_data, truncated},
-    memory_bio::MemoryBio,
+    memory_bio::{MemoryBio, ReadBudget},
     shim,
 };
 use crate::{
@@ -123,10 +123,10 @@ impl TlsState {
     }
 
     /// To be called before each call of OpenSSL.
-    fn begin_call(&mut self) {
+    fn begin_call(&mut self, budget: &ReadBudget) {
         // Errors that other code has left in the queue of this thread would be taken for new ones.
         drop(ErrorStack::get());
-        self.stream.get_mut().begin_call();
+        self.stream.get_mut().begin_call(budget);
     }
 
     /// Whether input is left after `WANT_READ`: then the budget of this call is used up.
@@ -140,8 +140,8 @@ impl TlsState {
     pub(super) fn read(
         &mut self,
         iov: &mut [IoSliceMut<'_>],
-        peek: bool,
-        relaxed: bool,
+        (peek, relaxed): (bool, bool),
+        budget: &mut ReadBudget,
     ) -> io::Result<Progress<usize>> {
         if self.input.shut {
             return Ok(Progress::Done(0));
@@ -152,7 +152,9 @@ impl TlsState {
         if self.has_nothing() {
             return self.without_input(relaxed);
         }
+        self.begin_call(budget);
         let step = self.decrypt(iov, peek, relaxed);
+        self.stream.get_ref().end_call(budget);
         if !self.has_input() {
             shim::free_buffers(&mut self.stream);
         }
@@ -165,7 +167,6 @@ impl TlsState {
         peek: bool,
         relaxed: bool,
     ) -> io::Result<Progress<usize>> {
-        self.begin_call();
         self.input.has_new = false;
         let mut total = 0;
         for buf in iov {

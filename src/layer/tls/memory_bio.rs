@@ -5,25 +5,38 @@ use std::io::{self, Read, Write};
 use super::engine::HandshakeFilter;
 use crate::layer::wire::Queue;
 
-/// How often OpenSSL may read in one call, twice for a record: a peer may send any number of
-/// records without application data, such as KeyUpdates.
-const READ_BUDGET: usize = 256;
+/// How often OpenSSL may still read in one call of a channel, twice for a record: a peer may send
+/// any number of records without application data, such as KeyUpdates.
+#[derive(Debug)]
+pub(super) struct ReadBudget(usize);
+
+impl Default for ReadBudget {
+    fn default() -> Self {
+        Self(256)
+    }
+}
 
 /// Ciphertext from and to the lower channel.
 #[derive(Debug, Default)]
 pub(super) struct MemoryBio {
     pub(super) input: Queue,
     pub(super) output: Queue,
-    /// How often OpenSSL may still read in this call.
+    /// How often OpenSSL may still read: nothing until [`begin_call`](Self::begin_call).
     reads_left: usize,
     /// During the handshake.
     pub(super) filter: Option<HandshakeFilter>,
 }
 
 impl MemoryBio {
-    /// To be called before each call of OpenSSL, which can read nothing otherwise.
-    pub(super) fn begin_call(&mut self) {
-        self.reads_left = READ_BUDGET;
+    /// To be called before OpenSSL is, which can read nothing otherwise, with the budget of the
+    /// call of the channel.
+    pub(super) fn begin_call(&mut self, budget: &ReadBudget) {
+        self.reads_left = budget.0;
+    }
+
+    /// To be called afterwards, before the connection is unlocked.
+    pub(super) fn end_call(&self, budget: &mut ReadBudget) {
+        budget.0 = self.reads_left;
     }
 
     /// Adds input. What was there before is a part of a record at most.

@@ -17,7 +17,7 @@ use crate::{
             authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
             engine::HandshakeState,
             failure::{authorization_pending, of_stack},
-            memory_bio::MemoryBio,
+            memory_bio::{MemoryBio, ReadBudget},
             shim, tls_error,
         },
         wire::Progress,
@@ -29,13 +29,14 @@ impl Connection {
     /// Continues the handshake, if it is not done. Would-block where the peer has to send something
     /// first. The error of a failed one is reported to every caller.
     pub(in crate::layer::tls) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
+        let mut budget = ReadBudget::default();
         loop {
             match &self.engine().state {
                 HandshakeState::Established => return Ok(()),
                 HandshakeState::Failed(failure) => return Err(failure.again()),
                 _ => {}
             }
-            let step = self.step_handshake(channel);
+            let step = self.step_handshake(channel, &mut budget);
             if !matches!(step, Ok(Progress::Done(()))) {
                 self.creds.flush_key_log();
             }
@@ -81,6 +82,7 @@ impl Connection {
     pub(in crate::layer::tls) fn step_handshake(
         &self,
         channel: &Channel,
+        budget: &mut ReadBudget,
     ) -> io::Result<Progress<()>> {
         let may_emit = self.may_emit(channel);
         let mut engine = self.engine();
@@ -98,9 +100,9 @@ impl Connection {
             if is_first {
                 self.propose_session(engine.stream());
             }
-            return engine.do_handshake();
+            return engine.do_handshake(budget);
         }
-        let mut stream = engine.take_stream().map_err(|e| {
+        let mut stream = engine.take_stream(budget).map_err(|e| {
             let error = of_stack("Unable to continue the handshake", &e);
             engine.fail(error)
         })?;
@@ -110,6 +112,7 @@ impl Connection {
             self.propose_session(&mut stream);
         }
         let result = stream.do_handshake();
+        stream.get_ref().end_call(budget);
         self.peer.set_may_emit(false);
         let mut engine = self.engine();
         let step = engine.put_back(stream, result);

@@ -17,7 +17,7 @@ use crate::{
                 NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed, of_handshake,
                 too_slow,
             },
-            memory_bio::MemoryBio,
+            memory_bio::{MemoryBio, ReadBudget},
             shim, tls_error,
         },
         wire::{Engine as _, Failure, Progress},
@@ -47,10 +47,14 @@ impl TlsState {
     }
 
     /// Continues the handshake. After `Done` the result is to be set.
-    pub(in crate::layer::tls) fn do_handshake(&mut self) -> io::Result<Progress<()>> {
-        self.begin_call();
+    pub(in crate::layer::tls) fn do_handshake(
+        &mut self,
+        budget: &mut ReadBudget,
+    ) -> io::Result<Progress<()>> {
+        self.begin_call(budget);
         self.begin_step();
         let result = self.stream.do_handshake();
+        self.stream.get_ref().end_call(budget);
         self.handshake_step(result)
     }
 
@@ -66,10 +70,11 @@ impl TlsState {
     /// emitted. An unused one replaces it.
     pub(in crate::layer::tls) fn take_stream(
         &mut self,
+        budget: &ReadBudget,
     ) -> Result<SslStream<MemoryBio>, ErrorStack> {
         let replacement = Ssl::new(self.ssl().ssl_context())?;
         let replacement = SslStream::new(replacement, MemoryBio::default())?;
-        self.begin_call();
+        self.begin_call(budget);
         self.begin_step();
         self.state = HandshakeState::PerformingStep(Execution::current());
         Ok(mem::replace(&mut self.stream, replacement))

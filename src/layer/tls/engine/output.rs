@@ -13,6 +13,7 @@ use crate::{
     layer::{
         tls::{
             failure::{of_data, of_stack},
+            memory_bio::ReadBudget,
             shim,
         },
         wire::{CHUNK, Engine as _, Failure, Progress, Queue},
@@ -99,13 +100,15 @@ impl TlsState {
     pub(in crate::layer::tls) fn write(
         &mut self,
         iov: &[IoSlice<'_>],
+        budget: &mut ReadBudget,
     ) -> io::Result<Progress<usize>> {
         if let Some(over) = &self.output.error {
             return Err(over.again());
         }
-        self.begin_call();
+        self.begin_call(budget);
         let has_tickets = self.queue_tickets();
         let step = self.encrypt_chunk(iov);
+        self.stream.get_ref().end_call(budget);
         if has_tickets && !self.has_input() {
             shim::free_buffers(&mut self.stream);
         }
@@ -194,7 +197,7 @@ impl TlsState {
         if self.pending_len() > 2 * CHUNK {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.begin_call();
+        self.begin_call(&ReadBudget::default());
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, request_peer).map_err(failed)?;
         match self.stream.do_handshake() {
@@ -210,7 +213,7 @@ impl TlsState {
             self.output.close_notify = CloseNotify::Queued {
                 alone: !self.has_pending_output(),
             };
-            self.begin_call();
+            self.begin_call(&ReadBudget::default());
             let _ = self.stream.shutdown();
         }
         self.end_writing();

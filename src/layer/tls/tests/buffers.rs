@@ -9,7 +9,10 @@ use openssl::{
 };
 
 use super::certs::Request;
-use crate::layer::tls::{memory_bio::MemoryBio, shim};
+use crate::layer::tls::{
+    memory_bio::{MemoryBio, ReadBudget},
+    shim,
+};
 
 /// A client and a server after the handshake.
 fn connected() -> (SslStream<MemoryBio>, SslStream<MemoryBio>) {
@@ -43,7 +46,7 @@ fn stream(context: &SslContext) -> SslStream<MemoryBio> {
 }
 
 fn begin(stream: &mut SslStream<MemoryBio>) {
-    stream.get_mut().begin_call();
+    stream.get_mut().begin_call(&ReadBudget::default());
 }
 
 fn move_output(from: &mut SslStream<MemoryBio>, to: &mut SslStream<MemoryBio>) {

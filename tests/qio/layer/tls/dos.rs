@@ -7,7 +7,10 @@ use futures_util::future;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use qio::{ChannelSocket, ChannelTls, prelude::*};
 
-use super::fixtures::{client_creds, connected, handshake, server_creds, with};
+use super::{
+    fixtures::{NAME, client_creds, connected, handshake, server_creds, with},
+    openssl_peer::Peer,
+};
 use crate::common::{
     after_ticks, alone::alone, classes::Stocked, in_loop, in_time, iterate_until, memory::growth,
     nonblocking_pair,
@@ -62,6 +65,32 @@ fn one_read_works_for_a_bounded_time() {
         server.read(&mut got).expect_err("would block");
         let ready = server.wait_timeout(IOCondition::IN, Duration::ZERO);
         assert_eq!(ready.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    });
+}
+
+/// Of 16 KiB: a read of the lower channel has no more than four of them.
+#[test]
+fn one_read_processes_a_bounded_number_of_padded_records() {
+    in_time(|| {
+        let (mut peer, near) = Peer::server(false);
+        let stocked: Stocked = glib::Object::new();
+        stocked.imp().socket.set(near).expect("once");
+        let client = ChannelTls::new_client(&stocked, &client_creds(), NAME).expect("a client");
+        peer.accept_while(|| client.handshake());
+        client.set_blocking(false).expect("non-blocking");
+        peer.pad_records();
+        peer.hold();
+        (0..400).for_each(|_| peer.update_keys());
+        let updates = peer.held();
+        assert!(updates.len() > 400 * 16_384);
+        *stocked.imp().stock.lock().expect("whole") = updates;
+        let before = stocked.imp().left();
+        let e = client.read(&mut [0; 16]).expect_err("there is no data");
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+        let taken = before - stocked.imp().left();
+        assert!(taken <= 129 * 16_406 + 65_536, "{taken} bytes in one call");
+        let ready = client.wait_timeout(IOCondition::IN, Duration::ZERO);
+        ready.expect("there is more");
     });
 }
 

@@ -28,6 +28,7 @@ mod leaks;
 mod limits;
 mod malformed_records;
 mod names;
+mod openssl_peer;
 mod peers;
 mod protocol_violations;
 mod python;
