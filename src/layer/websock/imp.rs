@@ -22,7 +22,7 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
     error::io_error,
-    layer::wire::{self, Encoded, Layer, Wire, layer_functions},
+    layer::wire::{self, CHUNK, Encoded, Layer, Wire, layer_functions},
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags, milliseconds, to_milliseconds},
 };
 
@@ -253,7 +253,8 @@ impl ChannelImpl for ChannelWebsock {
             None => {
                 let connection = self.connection()?;
                 let timeout = connection.close_timeout();
-                connection.wire.close(self.obj().upcast_ref(), timeout)
+                let closed = connection.wire.close(self.obj().upcast_ref(), timeout);
+                closed.and(connection.engine().check_whole())
             }
         }
     }
@@ -266,6 +267,7 @@ impl ChannelImpl for ChannelWebsock {
     fn flush(&self) -> io::Result<Flushed> {
         let connection = self.connection()?;
         connection.wire.flush(self.obj().upcast_ref())?;
+        connection.engine().check_sent()?;
         VFuncs::of(connection.lower()).flush()
     }
 }
@@ -334,10 +336,20 @@ impl ChannelWebsock {
         }
     }
 
+    /// The same for a message. Longer ones are encoded in pieces, and may be cut meanwhile.
+    pub(super) fn end_send(&self, encoded: &Encoded<usize>, no_wait: bool) -> io::Result<()> {
+        match encoded.is_sent && encoded.result > CHUNK {
+            true => self.connection()?.engine().check_sent(),
+            false => self.end_write(encoded, no_wait),
+        }
+    }
+
     /// The same for output of any kind.
     pub(super) fn end_output(&self, no_wait: bool) -> io::Result<()> {
-        let (wire, obj) = (&self.connection()?.wire, self.obj());
-        wire.end_write::<super::ChannelWebsock>(obj.upcast_ref(), no_wait, || Ok(()))
+        let (connection, obj) = (self.connection()?, self.obj());
+        let wire = &connection.wire;
+        wire.end_write::<super::ChannelWebsock>(obj.upcast_ref(), no_wait, || Ok(()))?;
+        connection.engine().check_sent()
     }
 
     /// Attempts an operation; in blocking mode until the result is not would-block.

@@ -51,17 +51,19 @@ impl ChannelWebsock {
     /// Sends a message, as a whole or not at all.
     ///
     /// In non-blocking mode a message is taken if no other output is pending, and the context of
-    /// the caller sends it; a reference to `data` is held until then.
+    /// the caller sends it; a reference to `data` is held until then. If the peer closes before
+    /// that is done, `flush` and `close` fail with `EPIPE`.
     ///
     /// # Errors
     ///
     /// `EINVAL` for text that is not UTF-8; [`WouldBlock`](io::ErrorKind::WouldBlock) in
     /// non-blocking mode while other output is pending; those of
-    /// [`handshake`](Self::handshake), and `EPIPE` after a close frame of either end.
+    /// [`handshake`](Self::handshake), and `EPIPE` after a close frame of either end, also if the
+    /// peer sends it before the whole message is sent.
     #[doc(alias = "qio_channel_websock_send")]
     pub fn send(&self, kind: WebsockMessageKind, data: &Bytes) -> io::Result<()> {
         let encoded = self.until_done(IOCondition::OUT, send_step(kind, data))?;
-        self.imp().end_write(&encoded, !self.may_wait())
+        self.imp().end_send(&encoded, !self.may_wait())
     }
 
     /// As [`send`](Self::send), for text.
@@ -85,7 +87,7 @@ impl ChannelWebsock {
         let taken = self.step_future(IOCondition::OUT, send_step(kind, data));
         async move {
             let encoded = taken.await?;
-            self.imp().end_write(&encoded, true)
+            self.imp().end_send(&encoded, true)
         }
     }
 

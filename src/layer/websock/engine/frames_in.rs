@@ -338,8 +338,7 @@ impl WebsockState {
                 // What comes behind it is no part of the connection.
                 self.input.bytes.clear();
                 self.input.has_new = false;
-                self.frames_out.close(code, "");
-                self.frames_out.end();
+                self.frames_out.cut(code, "");
                 self.frames_in.close = Some(Box::new((code, reason)));
             }
         }

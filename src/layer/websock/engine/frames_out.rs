@@ -78,6 +78,10 @@ pub(super) struct FramesOut {
     pub(super) has_data: bool,
     /// The lower channel is to be shut down when all has been sent.
     pub(super) lower_shutdown_due: bool,
+    /// A part of a message was discarded because one end closes.
+    pub(super) is_cut: bool,
+    /// Data was discarded because the lower channel has failed.
+    pub(super) is_broken: bool,
 }
 
 impl FramesOut {
@@ -100,7 +104,7 @@ impl FramesOut {
         }
     }
 
-    /// Queues the close frame, unless there was one. A message that is not sent yet is discarded.
+    /// Queues the close frame behind what is pending, unless there was one.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) {
         if self.close != CloseFrame::None {
             return;
@@ -113,8 +117,17 @@ impl FramesOut {
         }
         self.close = CloseFrame::Due(payload);
         self.pong = None;
-        self.message = self.message.take().filter(|message| message.in_frame > 0);
         self.lower_shutdown_due = true;
+    }
+
+    /// Queues the close frame, unless there was one, and discards what is pending of a message, up
+    /// to the end of a frame: the peer processes nothing more. All further writes fail.
+    pub(super) fn cut(&mut self, code: CloseCode, reason: &str) {
+        if self.message.take_if(|it| it.in_frame == 0).is_some() {
+            self.is_cut = true;
+        }
+        self.close(code, reason);
+        self.end();
     }
 
     /// Makes all further writes fail.
@@ -159,7 +172,9 @@ impl FramesOut {
         }
     }
 
+    /// Discards what is pending: the lower channel takes no more.
     pub(super) fn discard(&mut self) {
+        self.is_broken |= self.has_data;
         self.pending.clear();
         (self.pong, self.message) = (None, None);
         if matches!(self.close, CloseFrame::Due(_) | CloseFrame::Encoded) {

@@ -119,7 +119,7 @@ impl Engine for WebsockState {
     }
 
     fn only_end_left(&self) -> bool {
-        self.peer_close().is_some()
+        self.peer_close().is_some() && !self.frames_out.has_data
     }
 
     fn is_open(&self) -> bool {

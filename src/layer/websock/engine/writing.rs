@@ -107,6 +107,22 @@ impl WebsockState {
             .push_frame(&self.role, END, Opcode::Ping, data)
     }
 
+    /// Fails if a message that was taken is discarded in part, as one end closes.
+    pub(in crate::layer::websock) fn check_whole(&self) -> io::Result<()> {
+        match self.frames_out.is_cut {
+            true => self.check_writing(),
+            false => Ok(()),
+        }
+    }
+
+    /// The same, also for a failure of the lower channel, which another thread may have met.
+    pub(in crate::layer::websock) fn check_sent(&self) -> io::Result<()> {
+        match self.frames_out.is_broken {
+            true => self.check_writing(),
+            false => self.check_whole(),
+        }
+    }
+
     /// How many bytes have yet to be taken by the lower channel.
     pub(in crate::layer::websock) fn buffered(&self) -> usize {
         self.frames_out.buffered()

@@ -15,4 +15,5 @@ mod message_writer;
 mod messages;
 mod opening;
 mod peers;
+mod pending;
 mod violations;

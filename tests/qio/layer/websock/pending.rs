@@ -1,0 +1,101 @@
+//! Messages of which a part is pending when either end closes.
+
+use std::{
+    io::{self, Write as _},
+    thread,
+};
+
+use glib::Bytes;
+use qio::{ChannelWebsock, Shutdown, WebsockMessageKind, WebsockOptions, prelude::*};
+
+use super::{
+    fixtures::{accept, pair_with, raw_server},
+    message_reader::with_deflate,
+};
+use crate::common::in_time;
+
+/// A client and a server after the handshake, and a message of which the client has sent a part.
+fn with_pending_message(options: &WebsockOptions) -> (ChannelWebsock, ChannelWebsock, Bytes) {
+    let (client, server) = pair_with(options);
+    let (client, server) = thread::scope(|scope| {
+        scope.spawn(|| client.handshake().expect("opened"));
+        server.handshake().expect("opened");
+        (&client, &server)
+    });
+    client.set_blocking(false).expect("non-blocking");
+    let mut data = vec![0; 4 << 20];
+    openssl::rand::rand_bytes(&mut data).expect("random");
+    let data = Bytes::from_owned(data);
+    let kind = WebsockMessageKind::Binary;
+    client.send(kind, &data).expect("taken");
+    assert!(client.buffered() > 1 << 20);
+    (client.clone(), server.clone(), data)
+}
+
+#[test]
+fn shutting_down_writing_sends_the_close_frame_behind_a_pending_message() {
+    in_time(|| {
+        for options in [WebsockOptions::default(), with_deflate()] {
+            let (client, server, data) = with_pending_message(&options);
+            client.shutdown(Shutdown::Write).expect("shut down");
+            let reading = thread::spawn(move || {
+                let message = server.receive().expect("received").expect("a message");
+                let end = server.receive().expect("the end");
+                (message.into_data(), end, server.close_code())
+            });
+            while !reading.is_finished() {
+                let _ = client.flush();
+                thread::yield_now();
+            }
+            let (message, end, code) = reading.join().expect("all is read");
+            assert!(message == data && end.is_none());
+            assert_eq!(code, Some(1000));
+        }
+    });
+}
+
+#[test]
+fn a_message_that_the_close_frame_of_the_peer_has_cut_is_reported_as_epipe() {
+    in_time(|| {
+        for blocking in [true, false] {
+            let (client, mut far) = raw_server(&WebsockOptions::default());
+            let server = thread::spawn(move || {
+                accept(&mut far);
+                far
+            });
+            client.handshake().expect("opened");
+            let mut far = server.join().expect("no panic");
+            client.set_blocking(blocking).expect("set");
+            let data = Bytes::from_owned(vec![7; 4 << 20]);
+            let sender = client.clone();
+            let send = move || sender.send(WebsockMessageKind::Binary, &data);
+            let sending = match blocking {
+                true => Some(thread::spawn(send)),
+                false => {
+                    send().expect("taken");
+                    None
+                }
+            };
+            while client.buffered() == 0 {
+                thread::yield_now();
+            }
+            far.write_all(b"\x88\x02\x03\xe8").expect("written");
+            assert_eq!(client.read(&mut [0; 9]).expect("the end"), 0);
+            let reading = thread::spawn(move || io::copy(&mut far, &mut io::sink()));
+            let result = match sending {
+                Some(sending) => sending.join().expect("no panic"),
+                None => loop {
+                    match client.flush() {
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+                        result => break result.map(|_| ()),
+                    }
+                },
+            };
+            let error = result.expect_err("a part was sent");
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+            let error = client.close().expect_err("a part was sent");
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+            reading.join().expect("no panic").expect("read");
+        }
+    });
+}
