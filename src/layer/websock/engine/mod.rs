@@ -190,7 +190,7 @@ impl WebsockState {
         let code = WebsockError::of_close(violation.code());
         let error = websock_error(io::ErrorKind::InvalidData, code, &message);
         self.failure = Some(Failure::of(&error));
-        self.frames_out.close(violation.code(), violation.reason());
+        self.frames_out.cut(violation.code(), violation.reason());
         self.input.bytes.clear();
         self.input.has_new = false;
         error

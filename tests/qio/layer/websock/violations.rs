@@ -1,11 +1,14 @@
 //! What a peer sends against the protocol, and the code of the close frame that it gets.
 
-use std::io::{self, Read as _, Write as _};
+use std::{
+    io::{self, Read as _, Write as _},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+};
 
-use qio::{WebsockError, WebsockOptions, prelude::*, to_glib_error};
+use qio::{ChannelSocket, ChannelWebsock, WebsockError, WebsockOptions, prelude::*, to_glib_error};
 
-use super::fixtures::{frame, open_client, read_close};
-use crate::common::in_time;
+use super::fixtures::{REQUEST, frame, open_client, read_close, read_head};
+use crate::common::{classes::Drip, in_time};
 
 /// The bytes, and the code.
 fn cases() -> Vec<(Vec<u8>, u16)> {
@@ -79,5 +82,29 @@ fn text_is_refused_by_an_end_that_takes_binary_messages_alone() {
         far.write_all(&frame(0x81, b"a")).expect("written");
         server.read(&mut [0]).expect_err("text");
         assert_eq!(read_close(&mut far).0, 1003);
+    });
+}
+
+/// The lower channel cannot be shut down, which would prevent it as well.
+#[test]
+fn no_data_follows_the_close_frame_for_a_violation() {
+    in_time(|| {
+        let (near, mut far) = UnixStream::pair().expect("a pair");
+        let socket = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
+        let lower = Drip::new(socket, &[1000]);
+        let server = ChannelWebsock::new_server(&lower, &WebsockOptions::default());
+        let server = server.expect("a server");
+        far.write_all(REQUEST.as_bytes()).expect("written");
+        server.handshake().expect("accepted");
+        read_head(&mut far);
+        far.write_all(&[0x81, 1, b'a']).expect("written");
+        server.read(&mut [0; 9]).expect_err("not masked");
+        let error = server.send_text("more").expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+        let error = server.write(b"more").expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+        assert_eq!(read_close(&mut far).0, 1002);
+        server.close().expect("closed");
+        assert_eq!(far.read(&mut [0; 9]).expect("the end"), 0);
     });
 }
