@@ -1,8 +1,13 @@
 //! The closing handshake.
 
-use std::{io, time::Instant};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Poll, ready},
+    time::Instant,
+};
 
-use glib::{IOCondition, prelude::*, subclass::prelude::*};
+use glib::{prelude::*, subclass::prelude::*};
 
 use super::{
     ChannelWebsock,
@@ -11,9 +16,10 @@ use super::{
     error::{CloseCode, WebsockError, websock_error},
 };
 use crate::{
-    channel::{Channel, ChannelWatchExt as _, IoFutureExt as _},
+    channel::{Channel, ChannelWatchExt as _, IoFutureExt as _, PollIo},
     coroutine,
     error::{invalid, would_block},
+    hub::Direction,
     types::ReadFlags,
 };
 
@@ -29,17 +35,29 @@ fn check(code: u16, reason: &str) -> io::Result<CloseCode> {
         .ok_or_else(|| invalid(&format!("{code} is no code that a close frame can have")))
 }
 
+/// Continues the closing handshake. With an error, which may be would-block: the direction in which
+/// it was met.
 fn step(
     connection: &Connection,
     channel: &Channel,
     code: CloseCode,
     reason: &str,
-) -> io::Result<()> {
-    connection.do_handshake(channel)?;
-    connection.wire.flush(channel)?;
+) -> Result<(), (Direction, io::Error)> {
+    let reading = |e| (Direction::Read, e);
+    let writing = |e| (Direction::Write, e);
+    connection.do_handshake(channel).map_err(reading)?;
+    // Behind what is pending: if another caller flushes that, the close frame is sent with it.
     connection.engine().send_close(code, reason);
-    connection.wire.flush(channel)?;
-    connection.incoming(channel, ReadFlags::empty(), WebsockState::discard_to_end)
+    match connection.wire.flush(channel) {
+        // The peer may read no more before its own output is read.
+        Err(e) if would_block(&e) => {}
+        sent => sent.map_err(writing)?,
+    }
+    let flags = ReadFlags::empty();
+    let discarded = connection.incoming(channel, flags, WebsockState::discard_to_end);
+    discarded.map_err(reading)?;
+    // What was pending when the close frame of the peer came.
+    connection.wire.flush(channel).map_err(writing)
 }
 
 fn timed_out() -> io::Error {
@@ -57,23 +75,20 @@ pub(super) fn bye(websock: &ChannelWebsock, code: u16, reason: &str) -> io::Resu
     let deadline = Instant::now() + connection.close_timeout();
     loop {
         match step(connection, channel, code, reason) {
-            Err(e) if would_block(&e) && websock.may_wait() => {
+            Err((direction, e)) if would_block(&e) && websock.may_wait() => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Err(timed_out());
                 }
-                let condition = match connection.engine().is_open_and_flushed() {
-                    true => IOCondition::IN,
-                    false => IOCondition::IN | IOCondition::OUT,
-                };
-                // The next attempt reports what the wait reports.
-                let _ = channel.wait_timeout(condition, left);
+                // The next attempt reports what the wait reports. For input this waits for pending
+                // output as well.
+                let _ = channel.wait_timeout(direction.condition(), left);
             }
-            Err(e) if would_block(&e) => {
+            Err((_, e)) if would_block(&e) => {
                 connection.flush_later(channel);
                 return Err(e);
             }
-            result => return result,
+            result => return result.map_err(|(_, e)| e),
         }
     }
 }
@@ -85,16 +100,42 @@ pub(super) async fn bye_future(
 ) -> io::Result<()> {
     let code = check(code, reason)?;
     let timeout = websock.imp().connection()?.close_timeout();
-    let step = move |connection: &Connection, channel: &Channel, _| {
-        step(connection, channel, code, reason).inspect_err(|e| {
-            if would_block(e) {
-                connection.flush_later(channel);
-            }
-        })
-    };
-    let ended = websock.step_future(IOCondition::IN, step);
+    let ended = until_ended(websock, code, reason);
     ended.or_timeout(timeout).await.map_err(|e| match e.kind() {
         io::ErrorKind::TimedOut => timed_out(),
         _ => e,
     })
+}
+
+/// Waits in the direction in which a step has met would-block.
+async fn until_ended(websock: &ChannelWebsock, code: CloseCode, reason: &str) -> io::Result<()> {
+    let mut waiting = Direction::Read;
+    let [mut receiving, mut sending] = [Direction::Read, Direction::Write].map(PollIo::new);
+    poll_fn(|cx| {
+        loop {
+            let (attempt, direction) = match waiting {
+                Direction::Read => (&mut receiving, Direction::Read),
+                Direction::Write => (&mut sending, Direction::Write),
+            };
+            let polled = websock.poll_step(attempt, cx, |connection, channel, _| {
+                match step(connection, channel, code, reason) {
+                    Ok(()) => Ok(true),
+                    Err((other, e)) if would_block(&e) => {
+                        connection.flush_later(channel);
+                        waiting = other;
+                        // Nothing of this direction was met would-block: the other one waits.
+                        match other == direction {
+                            true => Err(e),
+                            false => Ok(false),
+                        }
+                    }
+                    Err((_, e)) => Err(e),
+                }
+            });
+            if ready!(polled)? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    })
+    .await
 }

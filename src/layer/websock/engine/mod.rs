@@ -135,11 +135,6 @@ impl WebsockState {
         self.options.settings()
     }
 
-    /// Whether the connection is established, and no output pending.
-    pub(super) fn is_open_and_flushed(&self) -> bool {
-        self.is_open() && !self.has_pending_output()
-    }
-
     /// Whether reads fail.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some() || self.frames_in.close().is_some()

@@ -3,16 +3,17 @@
 use std::{
     io::{self, Write as _},
     thread,
+    time::Duration,
 };
 
 use glib::Bytes;
 use qio::{ChannelWebsock, Shutdown, WebsockMessageKind, WebsockOptions, prelude::*};
 
 use super::{
-    fixtures::{accept, pair_with, raw_server},
+    fixtures::{accept, cpu_time, frame, open_client, pair_with, raw_server, read_frame},
     message_reader::with_deflate,
 };
-use crate::common::in_time;
+use crate::common::{in_time, on_loop};
 
 /// A client and a server after the handshake, and a message of which the client has sent a part.
 fn with_pending_message(options: &WebsockOptions) -> (ChannelWebsock, ChannelWebsock, Bytes) {
@@ -98,4 +99,57 @@ fn a_message_that_the_close_frame_of_the_peer_has_cut_is_reported_as_epipe() {
             reading.join().expect("no panic").expect("read");
         }
     });
+}
+
+#[test]
+fn the_close_frame_of_a_closing_handshake_is_queued_behind_a_pending_message_at_once() {
+    on_loop(|| async {
+        let (client, server, data) = with_pending_message(&WebsockOptions::default());
+        let mut closing = Box::pin(client.bye_future(1000, ""));
+        assert!(futures_util::poll!(closing.as_mut()).is_pending());
+        // The context sends what is queued.
+        drop(closing);
+        let receiving = server.receive_future().or_timeout(Duration::from_secs(20));
+        let message = receiving.await.expect("received").expect("a message");
+        assert!(message.data() == &data);
+        let end = server.receive_future().or_timeout(Duration::from_secs(5));
+        assert!(end.await.expect("a close frame").is_none());
+        assert_eq!(server.close_code(), Some(1000));
+    });
+}
+
+#[test]
+fn a_closing_handshake_reads_while_the_peer_does_not() {
+    for by_future in [false, true] {
+        on_loop(move || async move {
+            let options = WebsockOptions::builder().close_timeout(Duration::from_secs(5));
+            let options = options.build().expect("good options");
+            let (mut far, server) = open_client(&options);
+            let peer = thread::spawn(move || {
+                // First it sends more than the system takes.
+                let message = frame(0x82, &[7; 0xffff]);
+                (0..64).for_each(|_| far.write_all(&message).expect("written"));
+                while read_frame(&mut far).0 != 0x88 {}
+                far.write_all(&frame(0x88, b"\x03\xe8")).expect("written");
+                far
+            });
+            server.set_blocking(false).expect("non-blocking");
+            let data = Bytes::from_owned(vec![7; 4 << 20]);
+            server
+                .send(WebsockMessageKind::Binary, &data)
+                .expect("taken");
+            let before = cpu_time();
+            let closed = match by_future {
+                true => server.bye_future(1000, "").await,
+                false => {
+                    server.set_blocking(true).expect("blocking");
+                    server.bye(1000, "")
+                }
+            };
+            closed.expect("answered");
+            assert!(cpu_time() - before < Duration::from_secs(2));
+            assert_eq!(server.close_code(), Some(1000));
+            drop(peer.join().expect("no panic"));
+        });
+    }
 }
