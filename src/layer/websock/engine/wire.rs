@@ -72,8 +72,11 @@ impl Engine for WebsockState {
         self.input.error = Some(Failure::of(error));
     }
 
+    /// Not before the handshake is done: the lower channel may be used on its own again.
     fn may_receive_more(&self) -> bool {
-        !self.input.ended && self.input.error.is_none()
+        matches!(self.stage, Stage::Open | Stage::Failed(_))
+            && !self.input.ended
+            && self.input.error.is_none()
     }
 
     fn has_queued_output(&self) -> bool {

@@ -56,6 +56,25 @@ fn packets_arrive_whole_that_end_behind_a_large_payload() {
 }
 
 #[test]
+fn dropping_a_websocket_before_its_handshake_reads_nothing_of_the_lower_channel() {
+    in_time(|| {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let options = WebsockOptions::default();
+        for is_client in [false, true] {
+            here.write_all(b"not for it").expect("written");
+            drop(match is_client {
+                true => ChannelWebsock::new_client(&there, URI, &options).expect("a client"),
+                false => ChannelWebsock::new_server(&there, &options).expect("a server"),
+            });
+            there.set_blocking(true).expect("blocking");
+            let mut data = [0; 10];
+            there.read_all(&mut data).expect("read");
+            assert_eq!(&data, b"not for it");
+        }
+    });
+}
+
+#[test]
 fn a_reader_and_a_writer_work_over_a_class_that_transfers_single_bytes() {
     const TOTAL: usize = 40_000;
     in_time(|| {
