@@ -258,7 +258,8 @@ impl ChannelTls {
 
     /// Sends close_notify to the peer, after all that was written; in blocking mode, and in a
     /// coroutine, waits until that has been sent. Writes fail afterwards; reading continues until
-    /// the close_notify of the peer.
+    /// the close_notify of the peer. If a part of a handshake message of the peer has come, such as
+    /// a session ticket, close_notify is sent after the rest of it.
     ///
     /// # Errors
     ///
@@ -291,12 +292,7 @@ impl ChannelTls {
     }
 
     fn step_bye(&self) -> io::Result<()> {
-        let connection = self.imp().connection()?;
-        let channel = self.upcast_ref();
-        connection.do_handshake(channel)?;
-        connection.wire.flush(channel)?;
-        connection.engine().send_close_notify();
-        connection.wire.flush(channel)
+        self.imp().connection()?.bye(self.upcast_ref())
     }
 
     /// Sends a TLS 1.3 KeyUpdate, and with `request_peer` requests one of the peer, so that a key

@@ -155,6 +155,7 @@ impl TlsState {
         self.begin_call(budget);
         let step = self.decrypt(iov, peek, relaxed);
         self.stream.get_ref().end_call(budget);
+        self.queue_close_notify();
         if !self.has_input() {
             shim::free_buffers(&mut self.stream);
         }

@@ -7,7 +7,11 @@ use glib::object::Cast as _;
 
 use crate::{
     channel::{Channel, class::VFuncs},
-    layer::{tls::ChannelTls, wire::Layer as _},
+    error::would_block,
+    layer::{
+        tls::{ChannelTls, memory_bio::ReadBudget},
+        wire::{Layer as _, Progress},
+    },
     types::Shutdown,
 };
 
@@ -34,6 +38,38 @@ impl Connection {
         let result = self.wire.shutdown::<ChannelTls>(channel, how);
         self.release_permit();
         result
+    }
+
+    /// Sends close_notify after all that was written. Would-block as long as output is pending, or
+    /// OpenSSL waits for the rest of a handshake message, before which it sends no alert.
+    pub(in crate::layer::tls) fn bye(&self, channel: &Channel) -> io::Result<()> {
+        self.do_handshake(channel)?;
+        self.wire.flush(channel)?;
+        let mut budget = ReadBudget::default();
+        let mut received = false;
+        loop {
+            let step = self.engine().step_close_notify(&mut budget);
+            self.creds.flush_key_log();
+            if received {
+                // There may be data, and writers have waited for the handshake message.
+                channel.wake_waiters();
+            }
+            match step? {
+                Progress::Done(()) => return self.wire.flush(channel),
+                Progress::Yield => {
+                    self.wire.try_flush(channel);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Progress::WantRead => {
+                    self.wire.try_flush(channel);
+                    match self.wire.receive(channel) {
+                        Err(e) if would_block(&e) => return Err(e),
+                        // A failure is what the next step reports.
+                        _ => received = true,
+                    }
+                }
+            }
+        }
     }
 
     /// Sends close_notify, as far as that does not block.

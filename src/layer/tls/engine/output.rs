@@ -28,6 +28,9 @@ const RECORD: usize = 16 * 1024;
 pub(super) enum CloseNotify {
     /// More may be written.
     Due,
+    /// Nothing more is written. It is to be encrypted once a handshake message of the peer, of
+    /// which a part has come, is complete: OpenSSL sends no alert before.
+    Deferred,
     /// It was encrypted, or will never be sent; `alone`: no other output was pending when it was
     /// encrypted.
     Queued { alone: bool },
@@ -53,7 +56,7 @@ impl CloseNotify {
 
     /// It will never be encrypted.
     pub(super) fn skip(&mut self) {
-        if self.is_due() {
+        if matches!(self, Self::Due | Self::Deferred) {
             *self = Self::Queued { alone: false };
         }
     }
@@ -206,22 +209,80 @@ impl TlsState {
         }
     }
 
-    /// Sends close_notify, once; nothing is written after that.
+    /// Sends close_notify, once; nothing is written after that. If a part of a handshake message of
+    /// the peer has come, it is sent after the rest.
     pub(in crate::layer::tls) fn send_close_notify(&mut self) {
-        if self.output.close_notify.is_due() && self.is_established() && self.output.error.is_none()
-        {
+        let may_send = self.is_established() && self.output.error.is_none();
+        if self.output.close_notify.is_due() && may_send {
+            self.output.close_notify = CloseNotify::Deferred;
+            self.queue_close_notify();
+        }
+        self.fail_writing();
+    }
+
+    /// Encrypts a close_notify that was deferred, if it can be.
+    pub(super) fn queue_close_notify(&mut self) {
+        if self.output.close_notify == CloseNotify::Deferred && self.ssl().is_init_finished() {
             self.output.close_notify = CloseNotify::Queued {
                 alone: !self.has_pending_output(),
             };
             self.begin_call(&ReadBudget::default());
+            // It fails after a fatal alert alone.
             let _ = self.stream.shutdown();
         }
-        self.end_writing();
+    }
+
+    /// Completes a handshake message of the peer of which a part has come, and sends close_notify.
+    pub(in crate::layer::tls) fn step_close_notify(
+        &mut self,
+        budget: &mut ReadBudget,
+    ) -> io::Result<Progress<()>> {
+        let is_sent = !matches!(
+            self.output.close_notify,
+            CloseNotify::Due | CloseNotify::Deferred
+        );
+        if is_sent || self.fatal.is_some() || self.is_past_handshake() {
+            self.send_close_notify();
+            self.queue_close_notify();
+            return Ok(Progress::Done(()));
+        }
+        self.begin_call(budget);
+        self.input.has_new = false;
+        let result = self.stream.do_handshake();
+        self.stream.get_ref().end_call(budget);
+        match result {
+            Ok(()) => {
+                self.input.has_new = self.has_input();
+                self.send_close_notify();
+                self.queue_close_notify();
+                Ok(Progress::Done(()))
+            }
+            Err(e) if is_want_read(&e) && self.budget_exhausted() => Ok(Progress::Yield),
+            // An error after the end of the input.
+            Err(e) if is_want_read(&e) => self.without_input(false).map(|_| Progress::WantRead),
+            Err(e) => {
+                let error = of_data(&self.peer, &e);
+                Err(self.set_fatal(error))
+            }
+        }
+    }
+
+    /// Whether close_notify waits for input.
+    pub(super) fn defers_close_notify(&self) -> bool {
+        self.output.close_notify == CloseNotify::Deferred && self.may_receive_more()
     }
 
     /// Makes all further writes fail, also where no close_notify was sent.
     pub(in crate::layer::tls) fn end_writing(&mut self) {
         self.output.close_notify.skip();
+        self.fail_writing();
+    }
+
+    /// The same, but for a close_notify that is deferred.
+    fn fail_writing(&mut self) {
+        if self.output.close_notify.is_due() {
+            self.output.close_notify.skip();
+        }
         let over = || Failure::of(&io::Error::from_raw_os_error(libc::EPIPE));
         self.output.error.get_or_insert_with(over);
     }

@@ -164,6 +164,9 @@ impl Engine for TlsState {
             Direction::Read if self.has_answer() => WaitFor::Nothing,
             // Nothing is encrypted, and no error reported, while output is pending.
             Direction::Write if self.has_pending_output() => WaitFor::write(self),
+            Direction::Write if self.defers_close_notify() && !self.input.has_new => {
+                WaitFor::exchange(self)
+            }
             Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
             Direction::Write if self.is_past_handshake() => WaitFor::write(self),
             Direction::Write if self.input.has_new => WaitFor::Nothing,

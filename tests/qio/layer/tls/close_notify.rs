@@ -6,7 +6,10 @@ use futures_util::{AsyncWriteExt as _, FutureExt as _};
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::fixtures::{connected, handshake, over};
+use super::{
+    fixtures::{NAME, client_builder, client_cert, connected, handshake, over},
+    openssl_peer::Peer,
+};
 use crate::common::{fill, in_time, on_loop};
 
 fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
@@ -126,5 +129,88 @@ fn a_channel_is_closed_in_the_first_poll_once_close_notify_was_sent_and_received
         let closed = client.close_future().now_or_never().expect("at once");
         closed.expect("closed");
         assert!(client.is_closed() && client.master().is_closed());
+    });
+}
+
+/// A client that has processed a part of a session ticket, and the rest of that.
+fn within_a_ticket() -> (Peer, ChannelTls, Vec<u8>) {
+    let (mut peer, near) = Peer::server(true);
+    let (pem, key) = (&client_cert().pem, &client_cert().key);
+    let creds = client_builder().certificate_pem(pem.as_str(), key.as_str());
+    let creds = creds.build().expect("good credentials");
+    let client = ChannelTls::new_client(&near, &creds, NAME).expect("a client");
+    peer.accept_while(|| client.handshake());
+    client.set_blocking(false).expect("non-blocking");
+    peer.hold();
+    peer.send_ticket();
+    let ticket = peer.held();
+    let first = 5 + usize::from(u16::from_be_bytes([ticket[3], ticket[4]]));
+    assert!(first < ticket.len(), "several records");
+    peer.send_raw(&ticket[..first]);
+    let e = client.read(&mut [0]).expect_err("there is no data");
+    assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+    (peer, client, ticket[first..].to_vec())
+}
+
+/// OpenSSL sends no alert then.
+#[test]
+fn close_notify_is_sent_once_a_handshake_message_of_the_peer_is_complete() {
+    in_time(|| {
+        let (mut peer, client, rest) = within_a_ticket();
+        let e = client.bye().expect_err("not sent");
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        peer.send_raw(&rest);
+        client.bye().expect("sent");
+        assert_eq!(peer.read(&mut [0; 9]).expect("close_notify"), 0);
+
+        for waits in [false, true] {
+            let (mut peer, client, rest) = within_a_ticket();
+            client.shutdown(Shutdown::Write).expect("shut down");
+            let e = client.write(b"more").expect_err("shut down");
+            assert_eq!(e.kind(), io::ErrorKind::BrokenPipe, "{e}");
+            peer.send_raw(&rest);
+            match waits {
+                true => {
+                    client.set_blocking(true).expect("blocking");
+                    client.bye().expect("sent");
+                }
+                false => {
+                    let e = client.read(&mut [0]).expect_err("there is no data");
+                    assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+                }
+            }
+            assert_eq!(peer.read(&mut [0; 9]).expect("close_notify"), 0);
+        }
+    });
+}
+
+#[test]
+fn a_close_notify_waits_for_the_rest_of_a_handshake_message() {
+    for blocking in [true, false] {
+        on_loop(move || async move {
+            let (mut peer, client, rest) = within_a_ticket();
+            let closing = client.clone();
+            let sending = thread::spawn(move || {
+                thread::yield_now();
+                peer.send_raw(&rest);
+                peer.read(&mut [0; 9]).map_err(|e| e.to_string())
+            });
+            client.set_blocking(blocking).expect("set");
+            match blocking {
+                true => closing.bye().expect("sent"),
+                false => closing.bye_future().await.expect("sent"),
+            }
+            assert_eq!(sending.join().expect("no panic"), Ok(0));
+        });
+    }
+}
+
+#[test]
+fn a_close_notify_fails_if_the_peer_ends_within_a_handshake_message() {
+    in_time(|| {
+        let (peer, client, _) = within_a_ticket();
+        drop(peer);
+        let e = client.bye().expect_err("not sent");
+        assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "{e}");
     });
 }
