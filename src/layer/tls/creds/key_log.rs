@@ -19,7 +19,7 @@ use crate::layer::tls::secret::Secret;
 /// The callback of one line.
 pub(super) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The callback of all connections.
+/// The callback of all connections with some credentials.
 pub(super) struct Sink(pub(super) KeyLog);
 
 impl fmt::Debug for Sink {
@@ -29,19 +29,32 @@ impl fmt::Debug for Sink {
 }
 
 thread_local! {
-    static LINES: RefCell<Vec<Secret>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Queues a line that OpenSSL reports.
-pub(super) fn note(line: &str) {
-    let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned().into()));
+    /// By the callbacks that they are for: a handler that is called within a handshake may use
+    /// connections with other credentials, before the lines of this one are logged.
+    static LINES: RefCell<Vec<(KeyLog, Secret)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Sink {
-    /// Calls the callback with the lines that were queued in this thread.
+    /// Returns a function that queues a line that OpenSSL reports.
+    pub(super) fn queue(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let log = self.0.clone();
+        move |line| {
+            let queued = (log.clone(), Secret::from(line.to_owned()));
+            let _ = LINES.try_with(|lines| lines.borrow_mut().push(queued));
+        }
+    }
+
+    /// Calls the callback with its lines that were queued in this thread.
     pub(super) fn flush(&self) {
-        let noted = LINES.try_with(RefCell::take).unwrap_or_default();
-        let lines = noted.iter().filter_map(|line| str::from_utf8(line).ok());
+        let is_own = |(log, _): &mut (KeyLog, Secret)| Arc::ptr_eq(log, &self.0);
+        let take_own = |lines: &RefCell<Vec<_>>| {
+            let mut lines = lines.borrow_mut();
+            lines.extract_if(.., is_own).collect::<Vec<_>>()
+        };
+        let queued = LINES.try_with(take_own).unwrap_or_default();
+        let lines = queued
+            .iter()
+            .filter_map(|(_, line)| str::from_utf8(line).ok());
         lines.for_each(|line| self.0(line));
     }
 }

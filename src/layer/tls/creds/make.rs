@@ -19,7 +19,7 @@ use super::{
     builder::TlsCredsBuilder,
     checks,
     imp::Config,
-    key_log::{self, Sink},
+    key_log::Sink,
     protocol::{FEWEST_OF_HANDSHAKE, OnClientHello},
     psk::Keys,
     sessions::Sessions,
@@ -163,8 +163,9 @@ impl TlsCredsBuilder {
         let find_hash = self.set_keys(&mut context)?;
         self.set_client_hello(&mut context, &cbc_suites, find_hash);
         let key_log = self.key_log_sink()?.map(Sink);
-        if key_log.is_some() {
-            context.set_keylog_callback(|_, line| key_log::note(line));
+        if let Some(log) = &key_log {
+            let queue = log.queue();
+            context.set_keylog_callback(move |_, line| queue(line));
         }
         let sessions = Arc::<Sessions>::default();
         self.set_sessions(&mut context, &sessions, &policy)?;

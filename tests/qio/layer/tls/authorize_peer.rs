@@ -129,6 +129,41 @@ fn a_key_log_callback_may_use_the_connection() {
 }
 
 #[test]
+fn key_log_lines_of_a_connection_go_to_its_own_credentials() {
+    in_time(|| {
+        let lines: [Arc<Mutex<Vec<String>>>; 2] = Default::default();
+        let [outer, inner] = lines.each_ref().map(|lines| {
+            let lines = lines.clone();
+            let log = move |line: &str| lines.lock().expect("whole").push(line.to_owned());
+            client_builder().key_log(log).build().expect("good")
+        });
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let (client, server) = with(&here, &outer, &there, &server_creds());
+        // In the middle of the handshake.
+        client.connect_authorize_peer(move |_, _| {
+            let (here, there) = ChannelSocket::pair().expect("a pair");
+            let (client, server) = with(&here, &inner, &there, &server_creds());
+            handshake(&client, &server);
+            true
+        });
+        handshake(&client, &server);
+        let randoms = lines.map(|lines| {
+            let lines = lines.lock().expect("whole");
+            assert!(lines.len() >= 4, "of both directions, twice");
+            let randoms = lines.iter().map(|line| line.split(' ').nth(1));
+            let mut randoms: Vec<_> = randoms.map(|it| it.expect("a random").to_owned()).collect();
+            randoms.dedup();
+            randoms
+        });
+        let [outer, inner] = &randoms;
+        assert!(
+            outer.len() == 1 && inner.len() == 1 && outer != inner,
+            "{randoms:?}"
+        );
+    });
+}
+
+#[test]
 fn a_panic_of_a_key_log_callback_fails_the_handshake() {
     in_time(|| {
         let creds = client_builder().key_log(|_| panic!("no keys, please"));
