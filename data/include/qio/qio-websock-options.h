@@ -238,7 +238,8 @@ void qio_websock_options_builder_set_max_message_size (QIOWebsockOptionsBuilder 
  * Offers or accepts compression of messages (permessage-deflate, RFC 7692). Default: none.
  *
  * Messages that would become longer are not compressed. With a @threshold of 0 all messages are
- * compressed, also those that become longer.
+ * compressed, also those that become longer; with %G_MAXSIZE none is. Messages of more than 64 KiB
+ * are compressed in pieces, as they are sent, and may become slightly longer.
  *
  * Compression costs about 300 KiB of memory for each connection that uses it, unless no context is
  * kept: see [method@Qio.WebsockOptionsBuilder.set_deflate_no_context_takeover]. Data of an attacker

@@ -53,7 +53,11 @@ impl WebsockDeflate {
     }
 
     /// Messages of fewer bytes are not compressed, nor are those that would become longer. With a
-    /// threshold of 0 all messages are compressed, also those that become longer.
+    /// threshold of 0 all messages are compressed, also those that become longer. With
+    /// [`usize::MAX`] none is.
+    ///
+    /// Messages of more than 64 KiB are compressed in pieces, as they are sent, and so are those of
+    /// a message writer, whatever their size: these may become slightly longer.
     #[must_use]
     pub fn threshold(self, threshold: usize) -> Self {
         Self { threshold, ..self }

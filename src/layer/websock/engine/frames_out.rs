@@ -86,7 +86,8 @@ pub(super) struct FramesOut {
 
 impl FramesOut {
     pub(super) fn set_deflate(&mut self, agreed: Option<&Agreed>) {
-        self.compressor = agreed.and_then(Compressor::new).map(Box::new);
+        let compresses = agreed.filter(|agreed| agreed.threshold < usize::MAX);
+        self.compressor = compresses.and_then(Compressor::new).map(Box::new);
         self.threshold = agreed.map_or(0, |agreed| agreed.threshold);
     }
 
@@ -143,7 +144,7 @@ impl FramesOut {
             at: 0,
             opcode,
             in_frame: 0,
-            compressed: self.compressor.is_some(),
+            compressed: self.compressor.is_some() && data.len() >= self.threshold,
         }));
     }
 

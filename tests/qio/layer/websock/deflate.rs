@@ -174,6 +174,58 @@ fn with_a_threshold_of_0_messages_that_grow_are_compressed_too() {
 }
 
 #[test]
+fn messages_below_the_threshold_are_not_compressed_whatever_their_size() {
+    in_time(|| {
+        for (threshold, size, expected) in [
+            (usize::MAX, 100, 0x82),
+            (usize::MAX, 200_000, 0x82),
+            (200_001, 200_000, 0x82),
+            (200_000, 200_000, 0x42),
+        ] {
+            let (mut far, server) = open(&with(WebsockDeflate::default().threshold(threshold)));
+            server.set_blocking(false).expect("non-blocking");
+            let data = sample(size);
+            server
+                .send(WebsockMessageKind::Binary, &data)
+                .expect("taken");
+            assert_eq!(read_frame_while_flushing(&mut far, &server).0, expected);
+        }
+    });
+}
+
+/// Reads a frame, while this thread sends what the server has pending.
+fn read_frame_while_flushing(
+    far: &mut std::os::unix::net::UnixStream,
+    server: &ChannelWebsock,
+) -> (u8, Vec<u8>) {
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| read_frame(far));
+        while !reading.is_finished() {
+            let _ = server.flush();
+            thread::yield_now();
+        }
+        reading.join().expect("a frame")
+    })
+}
+
+#[test]
+fn a_threshold_of_the_largest_number_compresses_nothing_that_a_message_writer_writes() {
+    in_time(|| {
+        for (threshold, expected) in [(usize::MAX, [0x02, 0x80]), (1 << 20, [0x42, 0x80])] {
+            let (mut far, server) = open(&with(WebsockDeflate::default().threshold(threshold)));
+            let mut writer = server
+                .message_writer(WebsockMessageKind::Binary)
+                .expect("a writer");
+            writer.write_all(b"data").expect("written");
+            writer.flush().expect("sent");
+            writer.finish().expect("finished");
+            let frames = [read_frame(&mut far).0, read_frame(&mut far).0];
+            assert_eq!(frames, expected, "{threshold}");
+        }
+    });
+}
+
+#[test]
 fn compressed_data_that_is_invalid_or_unexpected_ends_the_connection() {
     in_time(|| {
         for (bytes, code) in [
