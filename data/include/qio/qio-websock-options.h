@@ -178,6 +178,11 @@ void qio_websock_options_builder_set_path (QIOWebsockOptionsBuilder *builder,
  * cookies and in the network of the user (cross-site WebSocket hijacking). Ports are not compared.
  * Clients that send no `Origin` are no browsers, and are accepted.
  *
+ * This does not protect against DNS rebinding: a page of `evil.example`, a name that then resolves
+ * to 127.0.0.1, connects to `evil.example`, which is its own host. List the origins of a server
+ * that is reachable by the user's machine or network alone:
+ * [method@Qio.WebsockOptionsBuilder.set_origins].
+ *
  * Since: 0.1
  */
 void qio_websock_options_builder_set_same_host (QIOWebsockOptionsBuilder *builder);

@@ -155,6 +155,11 @@ impl WebsockOptionsBuilder {
     /// (status 403). The default: else any page on the web could use the server with the cookies
     /// and in the network of the user (cross-site WebSocket hijacking). Ports are not compared.
     /// Clients that send no `Origin` are no browsers, and are accepted.
+    ///
+    /// This does not protect against DNS rebinding: a page of `evil.example`, a name that then
+    /// resolves to 127.0.0.1, connects to `evil.example`, which is its own host. List the
+    /// [`origins`](Self::origins) of a server that is reachable by the user's machine or network
+    /// alone.
     #[doc(alias = "qio_websock_options_builder_set_same_host")]
     pub fn same_host(mut self) -> Self {
         self.settings.origins = Origins::SameHost;
