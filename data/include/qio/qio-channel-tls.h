@@ -336,9 +336,11 @@ gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
  *
  * Sends the close_notify alert, after all that was written; in blocking mode, and in a coroutine,
  * waits until it has been sent. Nothing can be written afterwards; reading continues until the
- * close_notify of the peer. Errors are those of writing; %G_IO_ERROR_WOULD_BLOCK in non-blocking
- * mode means that output is still pending: call it again, or use [method@Qio.ChannelTLS.bye_async].
- * The main context sends it as well.
+ * close_notify of the peer. If a part of a handshake message of the peer has come, such as a
+ * session ticket, close_notify is sent after the rest of it. Errors are those of writing;
+ * %G_IO_ERROR_WOULD_BLOCK in non-blocking mode means that output is still pending, which the main
+ * context sends as well, or that this rest has yet to come: call it again, or use
+ * [method@Qio.ChannelTLS.bye_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  *

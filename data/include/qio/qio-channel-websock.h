@@ -656,11 +656,13 @@ gboolean qio_channel_websock_refuse_finish (QIOChannelWebsock *websock,
  *
  * Sends a message, as a whole or not at all. In non-blocking mode a message of any size is taken if
  * no other output is pending, and the main context sends it; a reference to @data is held until
- * then.
+ * then. If the peer closes before that is done, flushing and closing fail with
+ * %G_IO_ERROR_BROKEN_PIPE.
  *
  * Errors are %G_IO_ERROR_INVALID_ARGUMENT for text that is not UTF-8, %G_IO_ERROR_WOULD_BLOCK in
  * non-blocking mode while other output is pending, %G_IO_ERROR_BROKEN_PIPE after a close frame of
- * either end, and those of [method@Qio.ChannelWebsock.handshake].
+ * either end, also if the peer sends it before the whole message is sent, and those of
+ * [method@Qio.ChannelWebsock.handshake].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  *

@@ -264,8 +264,9 @@ impl ChannelTls {
     /// # Errors
     ///
     /// Those of writing, of which [`WouldBlock`](io::ErrorKind::WouldBlock) in non-blocking mode
-    /// means that output is still pending: call it again, or wait by
-    /// [`bye_future`](Self::bye_future). The current context sends it as well.
+    /// means that output is still pending, which the current context sends as well, or that the
+    /// rest of such a message has yet to come: call it again, or wait by
+    /// [`bye_future`](Self::bye_future).
     #[doc(alias = "qio_channel_tls_bye")]
     pub fn bye(&self) -> io::Result<()> {
         if self.is_blocking() || coroutine::in_coroutine() {

@@ -113,9 +113,10 @@ async fn until_ended(websock: &ChannelWebsock, code: CloseCode, reason: &str) ->
     let [mut receiving, mut sending] = [Direction::Read, Direction::Write].map(PollIo::new);
     poll_fn(|cx| {
         loop {
-            let (attempt, direction) = match waiting {
-                Direction::Read => (&mut receiving, Direction::Read),
-                Direction::Write => (&mut sending, Direction::Write),
+            let direction = waiting;
+            let attempt = match direction {
+                Direction::Read => &mut receiving,
+                Direction::Write => &mut sending,
             };
             let polled = websock.poll_step(attempt, cx, |connection, channel, _| {
                 match step(connection, channel, code, reason) {
@@ -123,7 +124,7 @@ async fn until_ended(websock: &ChannelWebsock, code: CloseCode, reason: &str) ->
                     Err((other, e)) if would_block(&e) => {
                         connection.flush_later(channel);
                         waiting = other;
-                        // Nothing of this direction was met would-block: the other one waits.
+                        // An attempt waits for its own direction only.
                         match other == direction {
                             true => Err(e),
                             false => Ok(false),
