@@ -3,7 +3,7 @@
 use std::{
     io,
     mem::MaybeUninit,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
 use nix::{
@@ -221,7 +221,12 @@ pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
 
 /// The number of bytes that a stream socket has received, and that were not read.
 pub(crate) fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
-    let (number, mut count) = (fd.as_raw_fd(), 0_i32);
+    unread_of(fd.as_raw_fd())
+}
+
+/// As [`unread`], by number. For a sequence of packets, the number of bytes in all its packets.
+pub(super) fn unread_of(number: RawFd) -> io::Result<usize> {
+    let mut count = 0_i32;
     // SAFETY: the request, which is SIOCINQ for a socket, writes one `int`, which outlives the
     // call.
     call(|| unsafe { libc::ioctl(number, libc::FIONREAD, &raw mut count) as isize })?;
@@ -271,17 +276,16 @@ pub(crate) fn set_cork(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
 }
 
 pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    Ok(option_of(fd.as_raw_fd(), level, name)?)
+}
+
+/// As [`option`], by number.
+pub(super) fn option_of(number: RawFd, level: i32, name: i32) -> Result<i32, Errno> {
     let mut value: i32 = 0;
     let mut len = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the value and its length live through the call and match.
     call(|| unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            level,
-            name,
-            (&raw mut value).cast(),
-            &mut len,
-        ) as isize
+        libc::getsockopt(number, level, name, (&raw mut value).cast(), &mut len) as isize
     })?;
     Ok(value)
 }

@@ -17,10 +17,7 @@ use crate::{
     },
     error::closed,
     hub::{self, Direction, FdRole, Hub, ReadyEvent, Registration},
-    sys::{
-        SharedFd,
-        poll::{has_hung_up, poll_now},
-    },
+    sys::{SharedFd, datagram, poll::poll_now},
     types::Readiness,
     watch::ALWAYS,
 };
@@ -247,15 +244,16 @@ fn pollable(channel: &Channel, side: Direction) -> Option<(Arc<SharedFd>, FdRole
     }
 }
 
-/// Whether the peer has hung up, as far as the descriptor of the channel reports.
+/// Whether a message-oriented channel of which a read has returned 0 is at end-of-file, as far as
+/// its descriptor reports.
 pub(in crate::channel) fn has_ended(channel: &Channel) -> io::Result<bool> {
     let poll_fd = pollable(channel, Direction::Read);
     if let Some(guard) = poll_fd.as_ref().and_then(|(fd, _)| fd.get()) {
-        return has_hung_up(guard.as_fd().as_raw_fd());
+        return datagram::has_ended(guard.as_fd().as_raw_fd());
     }
     match VFuncs::of(channel).wait_fd(IOCondition::IN) {
         // A derived class, whose channel is open.
-        Readiness::Fd(fd, _) if !channel.imp().is_closed() => has_hung_up(fd),
+        Readiness::Fd(fd, _) if !channel.imp().is_closed() => datagram::has_ended(fd),
         _ => Ok(true),
     }
 }

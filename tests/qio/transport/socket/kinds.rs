@@ -12,7 +12,7 @@ use gio::prelude::*;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, VsockAddr, bind, listen, socket,
 };
-use qio::{ChannelSocket, Feature, ReadFlags, prelude::*};
+use qio::{ChannelSocket, Feature, ReadFlags, Shutdown, prelude::*};
 
 use super::{abstract_name, unix, v4};
 use crate::{
@@ -73,14 +73,69 @@ fn packet_boundaries_are_preserved_over_paths_names_and_pairs() {
     check_packets(&a, &b);
 }
 
+fn send_empty(channel: &ChannelSocket) {
+    let flags = nix::sys::socket::MsgFlags::empty();
+    let sent = channel.with_fd(|fd| nix::sys::socket::send(fd.as_raw_fd(), b"", flags));
+    sent.expect("open").expect("sent");
+}
+
+/// A socket that receives two empty messages, `data` and the end.
+fn ended_after(kind: gio::SocketType, data: &[u8]) -> ChannelSocket {
+    let (a, b) = ChannelSocket::pair_of(kind).expect("a socketpair");
+    send_empty(&a);
+    send_empty(&a);
+    a.write_all(data).expect("sent");
+    match kind {
+        PACKETS => a.close(),
+        _ => b.shutdown(Shutdown::Read),
+    }
+    .expect("it has ended");
+    b
+}
+
+#[test]
+fn packets_queued_behind_an_empty_one_are_read_after_the_peer_has_closed() {
+    for kind in [PACKETS, gio::SocketType::Datagram] {
+        let mut data = [0; 5];
+        let b = ended_after(kind, b"data\n");
+        assert!(b.read_all_eof(&mut data).expect("not the end"));
+        assert_eq!(&data, b"data\n");
+        assert!(!b.read_all_eof(&mut data).expect("the end"));
+
+        let b = ended_after(kind, b"data\n");
+        let all = on_loop(move || async move {
+            let all = b.read_all_eof_future(&mut data).await.expect("not the end");
+            assert!(!b.read_all_eof_future(&mut [0]).await.expect("the end"));
+            all
+        });
+        assert!(all);
+
+        let b = ended_after(kind, b"data\n");
+        let line = b.read_line(100).expect("a line").expect("not the end");
+        assert_eq!(line, b"data"[..]);
+        assert_eq!(b.read_line(100).expect("the end"), None);
+
+        let b = ended_after(kind, b"data\n");
+        let (target, received) = ChannelSocket::pair().expect("a socketpair");
+        assert_eq!(b.splice_to(&target, None).expect("the end"), 5);
+        received.read_all(&mut data).expect("there");
+    }
+}
+
+#[test]
+fn end_of_file_is_reported_after_the_last_empty_packet() {
+    let (a, b) = ChannelSocket::pair_of(PACKETS).expect("a socketpair");
+    send_empty(&a);
+    send_empty(&a);
+    a.close().expect("closed");
+    let ended = in_time(move || b.read_all_eof(&mut [0; 4]));
+    assert!(!ended.expect("the end"));
+}
+
 #[test]
 fn the_end_of_a_sequence_of_packets_is_distinguished_from_an_empty_one() {
     let (a, b) = ChannelSocket::pair_of(PACKETS).expect("a socketpair");
-    let empty = a.with_fd(|fd| {
-        let flags = nix::sys::socket::MsgFlags::empty();
-        nix::sys::socket::send(fd.as_raw_fd(), b"", flags)
-    });
-    empty.expect("open").expect("sent");
+    send_empty(&a);
     a.write_all(b"data").expect("sent");
     let mut data = [0; 4];
     assert!(b.read_all_eof(&mut data).expect("not the end"));
