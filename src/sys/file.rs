@@ -106,9 +106,17 @@ pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// The identity of an open file if it is a socket in the file system.
 pub(crate) fn socket_identity(file: BorrowedFd<'_>) -> io::Result<Option<(u64, u64)>> {
-    let stat = retry(|| nix::sys::stat::fstat(file))?;
+    Ok(identity_of_socket(&retry(|| nix::sys::stat::fstat(file))?))
+}
+
+/// As [`socket_identity`], of the file at a path: needs no descriptor.
+pub(crate) fn socket_identity_at(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    Ok(identity_of_socket(&retry(|| nix::sys::stat::lstat(path))?))
+}
+
+fn identity_of_socket(stat: &libc::stat) -> Option<(u64, u64)> {
     let is_socket = stat.st_mode & libc::S_IFMT == libc::S_IFSOCK;
-    Ok(is_socket.then_some((stat.st_dev, stat.st_ino)))
+    is_socket.then_some((stat.st_dev, stat.st_ino))
 }
 
 /// Renames a file to a name that is not in use; fails otherwise, without an effect.

@@ -47,8 +47,8 @@ impl BoundPath {
         let Some(path) = path else {
             return Ok((fd, None));
         };
-        let (file, _) = listen::open_file_of_socket(&path)?;
-        let identity = file::socket_identity(file.as_fd())?.ok_or_else(replaced)?;
+        // Opening the file could fail without a free descriptor, and would leave it there.
+        let identity = file::socket_identity_at(&path)?.ok_or_else(replaced)?;
         let bound = Self {
             path,
             identity,

@@ -231,7 +231,8 @@ impl ChannelSocket {
 
     /// Accepts one connection. In blocking mode waits for one.
     ///
-    /// The new channel is blocking, whatever the mode of this one is.
+    /// The new channel is blocking, whatever the mode of this one is. An adopted socket is put in
+    /// non-blocking mode, for all processes that share it; this waits in poll(2).
     ///
     /// # Errors
     ///
@@ -246,7 +247,7 @@ impl ChannelSocket {
     /// Accepts one connection in a future. See [`accept`](Self::accept).
     ///
     /// Never blocks, whatever the mode of the channel is, also if other processes accept from the
-    /// same socket. An adopted socket is put in non-blocking mode, for all processes that share it.
+    /// same socket.
     ///
     /// # Errors
     ///
@@ -276,10 +277,12 @@ impl ChannelSocket {
         }
         let (connection, peer) = loop {
             let no_wait = how.read.contains(ReadFlags::NO_WAIT) || !channel.is_blocking();
-            let fd = match no_wait {
-                true => imp.nonblocking_listener()?,
-                false => imp.fd.ready(channel, IOCondition::IN)?,
-            };
+            if !no_wait {
+                drop(imp.fd.ready(channel, IOCondition::IN)?);
+            }
+            // Else accept4(2) could wait, where `close` does not wake it, if another thread or
+            // process has been faster.
+            let fd = imp.nonblocking_listener()?;
             match socket::accept(fd.as_fd()) {
                 // Another thread or process has accepted the connection.
                 Err(e) if would_block(&e) && !no_wait => {}

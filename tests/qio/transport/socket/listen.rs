@@ -1,11 +1,17 @@
 //! Listening: the file of a unix path, and sockets that others have too.
 
-use std::{fs, os::unix::net::UnixListener, thread};
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixListener,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use qio::{ChannelSocket, prelude::*};
 
 use super::{abstract_name, unix, v4};
-use crate::common::{in_time, on_loop};
+use crate::common::{alone::alone, blocked::Blocked, fds, in_time, on_loop};
 
 #[test]
 fn a_unix_path_is_removed_by_close() {
@@ -103,6 +109,60 @@ fn closing_an_adopted_listener_does_not_end_it_for_others() {
         client.write_all(b"x").expect("written");
         server.read_all(&mut [0]).expect("read");
     });
+}
+
+#[test]
+fn close_ends_an_accept_on_an_adopted_listener_for_which_another_thread_was_faster() {
+    // Both threads see the connection; the slower one must not block in accept4(2).
+    for _ in 0..20 {
+        let theirs = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = theirs.local_addr().expect("an address");
+        let listener = ChannelSocket::new_fd(theirs.into()).expect("a socket");
+        assert!(listener.is_blocking());
+        let (sender, results) = mpsc::channel();
+        let threads = [(); 2].map(|()| {
+            let (listener, sender) = (listener.clone(), sender.clone());
+            let blocked = Arc::new(Blocked::default());
+            let soon = blocked.clone();
+            thread::spawn(move || {
+                soon.soon();
+                let _ = sender.send(listener.accept().map(drop));
+            });
+            blocked
+        });
+        in_time(move || {
+            threads.iter().for_each(|blocked| blocked.wait());
+            let _client = TcpStream::connect(address).expect("connects");
+            results.recv().expect("a result").expect("accepted");
+            // One is asleep again, the other has ended.
+            threads.iter().for_each(|blocked| blocked.wait());
+            listener.close().expect("closed");
+            results.recv().expect("a result").expect_err("closed");
+        });
+    }
+}
+
+#[test]
+fn a_listener_that_is_short_of_descriptors_leaves_no_file() {
+    alone(
+        "transport::socket::listen::a_listener_that_is_short_of_descriptors_leaves_no_file",
+        || {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("socket");
+            let mut all = fds::take_all();
+            for free in 0..5 {
+                let listened = ChannelSocket::listen(&unix(&path), 1);
+                assert_eq!(listened.is_ok(), path.exists(), "{free} are free");
+                drop(listened);
+                assert!(!path.exists(), "{free} are free");
+                let bound = ChannelSocket::dgram(Some(&unix(&path)), gio::SocketAddress::NONE);
+                assert_eq!(bound.is_ok(), path.exists(), "{free} are free");
+                drop(bound);
+                assert!(!path.exists(), "{free} are free");
+                drop(all.pop());
+            }
+        },
+    );
 }
 
 #[test]
