@@ -34,9 +34,11 @@ use crate::{
 /// - Sockets have `MSG_DONTWAIT`.
 /// - Pipes and many devices have `RWF_NOWAIT`.
 /// - Others are opened again: a new description is in non-blocking mode.
-/// - Files without any of these are put in non-blocking mode, until they are closed.
+/// - Files without any of these are put in non-blocking mode, until they are closed or dropped.
 ///
-/// In blocking mode a call waits, and tries again if another reader or writer precedes it.
+/// In blocking mode a call waits in poll(2), and tries again if another reader or writer precedes
+/// it. Reads use the same ways but the last: where that would be needed, the master of a
+/// pseudo-terminal for example, a read may wait in read(2) if another reader has been faster.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) fd: FdSlot,
@@ -92,13 +94,20 @@ impl Endpoint {
         })
     }
 
-    /// Closes it at once, even if a watch or another thread uses the number.
-    pub(super) fn close(&self) -> io::Result<()> {
+    /// Restores blocking mode if a call has changed it. A forked child does not: its parent uses
+    /// the description.
+    fn restore_mode(&self) {
         if self.was_blocking.swap(false, Ordering::Relaxed)
+            && !self.fd.is_inherited()
             && let Ok(fd) = self.fd.get()
         {
             let _ = file::set_nonblocking(fd.as_fd(), false);
         }
+    }
+
+    /// Closes it at once, even if a watch or another thread uses the number.
+    pub(super) fn close(&self) -> io::Result<()> {
+        self.restore_mode();
         let own = self.own.close_at_once();
         self.fd.close_at_once().and(own)
     }
@@ -147,7 +156,9 @@ impl Endpoint {
             let fd = self.fd.ready(channel, IOCondition::IN)?;
             let read = match self.read_without_waiting(fd.as_fd(), iov) {
                 Some(read) => read,
-                None => vectored::readv(fd.as_fd(), iov),
+                // Else read(2) could wait, where `close` cannot wake it, if another reader has been
+                // faster.
+                None => vectored::readv(self.reopened(&fd).as_ref().unwrap_or(&fd).as_fd(), iov),
             };
             match read {
                 Err(e) if would_block(&e) => {}
@@ -208,7 +219,7 @@ impl Endpoint {
             }
             self.check_access(|fd_info| fd_info.is_writable)?;
             let fd = self.fd.ready(channel, IOCondition::OUT)?;
-            let written = match self.send(fd.as_fd(), iov, WriteFlags::empty()) {
+            let written = match self.send(fd.as_fd(), iov, self.blocking_flags()) {
                 Some(sent) => sent,
                 None => vectored::writev_without_sigpipe(fd.as_fd(), iov),
             };
@@ -227,6 +238,15 @@ impl Endpoint {
         match written {
             Some(written) => written,
             None => vectored::writev_without_sigpipe(self.nonblocking(fd)?.as_fd(), iov),
+        }
+    }
+
+    /// The flags of a send in blocking mode: that of a message may wait where `close` cannot wake
+    /// it, in the queue of the peer. Those to streams wait until all is sent.
+    fn blocking_flags(&self) -> WriteFlags {
+        match self.fd_info.get() {
+            Some(fd_info) if fd_info.is_message_oriented() => WriteFlags::NO_WAIT,
+            _ => WriteFlags::empty(),
         }
     }
 
@@ -265,6 +285,19 @@ impl Endpoint {
     /// A description in non-blocking mode.
     #[cold]
     fn nonblocking<'a>(&'a self, fd: FdGuard<'a>) -> io::Result<FdGuard<'a>> {
+        if let Some(own) = self.reopened(&fd) {
+            return Ok(own);
+        }
+        if file::make_nonblocking(fd.as_fd())? {
+            self.was_blocking.store(true, Ordering::Relaxed);
+        }
+        Ok(fd)
+    }
+
+    /// The new description, where the file can be opened again: processes that share the first one
+    /// are not affected by its mode.
+    #[cold]
+    fn reopened(&self, fd: &FdGuard<'_>) -> Option<FdGuard<'_>> {
         let may_reopen = matches!(self.kind(), Some(Kind::Pipe | Kind::Terminal));
         if may_reopen && self.own.shared().is_none() {
             // Fails without /proc, without permission, and for a FIFO without a reader.
@@ -273,12 +306,12 @@ impl Endpoint {
                 let _ = self.own.fill(own);
             }
         }
-        if self.own.shared().is_some() {
-            return self.own.get();
-        }
-        if file::make_nonblocking(fd.as_fd())? {
-            self.was_blocking.store(true, Ordering::Relaxed);
-        }
-        Ok(fd)
+        self.own.get().ok()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.restore_mode();
     }
 }

@@ -138,6 +138,10 @@ impl FdSlot {
         loop {
             let seen = channel_state.wake_epoch();
             let fd = self.get()?;
+            // A close that this does not see changes the epoch.
+            if channel.is_closed() {
+                return Err(closed());
+            }
             if !channel.is_blocking() {
                 return Ok(fd);
             }

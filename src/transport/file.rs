@@ -172,7 +172,8 @@ glib::wrapper! {
     /// other processes do with the same file, except for files on disk. A device that supports
     /// neither `RWF_NOWAIT` nor being opened again is put in non-blocking mode by the first
     /// asynchronous call, for every process that shares its description, until the channel is
-    /// closed; blocking mode waits as before.
+    /// closed or dropped; blocking mode waits as before. If several threads read such a device in
+    /// blocking mode, `close` may not wake one that another has preceded.
     ///
     /// # Properties
     ///

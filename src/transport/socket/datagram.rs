@@ -3,23 +3,25 @@
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSliceMut},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
 };
 
 use gio::prelude::*;
-use glib::subclass::prelude::*;
+use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     ChannelSocket,
     bound_path::BoundPath,
-    imp::CloseHook,
+    imp::{self, CloseHook},
     resolve::{each_address, name, text},
 };
 use crate::{
-    channel::{Channel, IoFlags, PollIo, Transferred, blocking, observed},
-    error::{invalid, with_context, would_block},
+    channel::{Channel, ChannelExt as _, IoFlags, PollIo, Transferred, blocking, observed},
+    error::{closed, invalid, with_context, would_block},
     hub::Direction,
-    sys::{FdGuard, address::Native, datagram, socket},
+    sys::{FdGuard, address::Native, datagram, poll::poll_now, socket},
     types::{ReadFlags, WriteFlags},
 };
 
@@ -215,9 +217,13 @@ impl ChannelSocket {
     /// `EINVAL` for sockets that are streams; and the error of the system call, with the address.
     #[doc(alias = "qio_channel_socket_send_to")]
     pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
-        let fd = self.fd_of_messages()?;
+        drop(self.fd_of_messages()?);
         let (to, flags) = (to.as_ref(), self.imp().write_flags(WriteFlags::empty()));
-        let send = || Native::new(to).and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, flags));
+        let send = || {
+            let to = Native::new(to)?;
+            let send = |fd: BorrowedFd<'_>, flags| datagram::send_to(fd, buf, &to, flags);
+            self.imp().send_message(flags, send)
+        };
         let sent = observed::transfer(self.upcast_ref(), Direction::Write, |count| *count, send);
         sent.map_err(|e| match would_block(&e) {
             true => e,
@@ -253,6 +259,55 @@ impl ChannelSocket {
             self.imp().on_close(CloseHook::Path(bound));
         }
         Ok(())
+    }
+}
+
+/// The longest interval between two attempts to send, while the queue of the peer is full.
+const RETRY: Duration = Duration::from_millis(20);
+
+impl imp::ChannelSocket {
+    /// Whether a send in blocking mode may wait in the queue of the peer, where a shutdown of this
+    /// socket does not wake it.
+    #[inline]
+    pub(super) fn waits_for_peer(&self) -> bool {
+        self.unix.load(Ordering::Relaxed) && self.kind() == libc::SOCK_DGRAM
+    }
+
+    /// Sends a message by `send`, which gets the flags of each attempt. In blocking mode waits
+    /// until it is sent, or the channel is closed.
+    pub(super) fn send_message(
+        &self,
+        flags: WriteFlags,
+        send: impl Fn(BorrowedFd<'_>, WriteFlags) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if flags.contains(WriteFlags::NO_WAIT) || !self.waits_for_peer() {
+            return send(self.fd.get()?.as_fd(), flags);
+        }
+        let obj = self.obj();
+        let channel = obj.upcast_ref::<Channel>();
+        let state = &channel.imp().channel_state;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let seen = state.wake_epoch();
+            let fd = self.fd.get()?;
+            // A close that this does not see changes the epoch.
+            if channel.is_closed() {
+                return Err(closed());
+            }
+            match send(fd.as_fd(), flags | WriteFlags::NO_WAIT) {
+                Err(e) if would_block(&e) && channel.is_blocking() => {}
+                sent => return sent,
+            }
+            // poll(2) reports the space of the peer to which the socket is connected only.
+            let number = fd.as_fd().as_raw_fd();
+            if poll_now(number, libc::POLLOUT)? & libc::POLLOUT == 0 {
+                state.block_on(number, IOCondition::OUT, None, seen)?;
+            } else {
+                let deadline = Some(Instant::now() + pause);
+                state.block_on(number, IOCondition::empty(), deadline, seen)?;
+                pause = (pause * 2).min(RETRY);
+            }
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct ChannelSocket {
     /// Whether it has no message boundaries. Set before the descriptor can be used.
     stream: AtomicBool,
     /// Whether reads end at ancillary descriptors. Set before the descriptor can be used.
-    unix: AtomicBool,
+    pub(super) unix: AtomicBool,
     /// Whether zero-copy writes are supported, on it or on the connections that it accepts.
     sends_uncopied: AtomicBool,
     /// The address of the peer, of a connection over IP that was accepted.
@@ -239,10 +239,9 @@ impl ChannelSocket {
         if flags.contains(WriteFlags::ZERO_COPY) {
             return self.send_in_place(flags, |zero_copy, fd| zero_copy.sends.send(fd, iov, flags));
         }
-        let fd = self.fd.get()?;
         match self.is_message_oriented() {
-            true => datagram::send(fd.as_fd(), iov, fds, flags),
-            false => scm::sendmsg(fd.as_fd(), iov, fds, flags),
+            true => self.send_message(flags, |fd, flags| datagram::send(fd, iov, fds, flags)),
+            false => scm::sendmsg(self.fd.get()?.as_fd(), iov, fds, flags),
         }
     }
 }
@@ -274,6 +273,7 @@ impl ChannelImpl for ChannelSocket {
     ) -> io::Result<usize> {
         let flags = self.write_flags(flags);
         if let ([one], [], false) = (iov, fds, flags.contains(WriteFlags::ZERO_COPY))
+            && !self.waits_for_peer()
             && let Some(fd) = self.fd.protect()
         {
             return socket::send(fd.as_fd(), one, flags);

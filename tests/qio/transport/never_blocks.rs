@@ -224,7 +224,13 @@ fn another_process_that_changes_the_mode_does_not_hold_up_the_loop() {
 }
 
 #[test]
-fn a_device_is_in_the_mode_of_before_when_it_is_closed() {
+fn a_device_is_in_the_mode_of_before_when_it_is_closed_or_dropped() {
+    for close in [true, false] {
+        check_mode_of_before(close);
+    }
+}
+
+fn check_mode_of_before(close: bool) {
     let (terminal, emulator) = terminal();
     let shared = emulator.try_clone().expect("a descriptor");
     let is_blocking = || {
@@ -239,8 +245,11 @@ fn a_device_is_in_the_mode_of_before_when_it_is_closed() {
         reader.read_future(&mut [0]).await.expect("read");
     });
     assert!(!is_blocking(), "there is no other way");
-    channel.close().expect("closed");
-    assert!(is_blocking());
+    match close {
+        true => channel.close().expect("closed"),
+        false => drop(channel),
+    }
+    assert!(is_blocking(), "closed: {close}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod credentials;
 mod datagram;
+mod full_peer;
 mod kinds;
 mod listen;
 mod options;

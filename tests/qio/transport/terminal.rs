@@ -1,12 +1,17 @@
 //! The end of a terminal, at the master side of the pseudo-terminal.
 
-use std::{fs::File, io::Write as _, thread};
+use std::{
+    fs::File,
+    io::Write as _,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use glib::{IOCondition, MainContext};
 use qio::{ChannelFile, ChannelSocket, Shutdown, prelude::*};
 
 use super::never_blocks::terminal;
-use crate::common::in_time;
+use crate::common::{blocked::Blocked, in_time};
 
 /// The emulator's side of a terminal that a program has written to and left.
 fn left_behind() -> ChannelFile {
@@ -61,4 +66,39 @@ fn a_relay_ends_with_the_terminal() {
     let relayed = in_time(move || qio::relay(&emulator, &one).expect("both ends"));
     client.join().expect("no panic");
     assert_eq!((relayed.sent, relayed.received), (3, 0));
+}
+
+#[test]
+fn close_ends_a_read_of_a_terminal_for_which_another_thread_was_faster() {
+    // Both threads see the input; the slower one must not block in read(2).
+    for _ in 0..20 {
+        let (terminal, emulator) = terminal();
+        let shared = terminal.try_clone().expect("a descriptor");
+        let channel = ChannelFile::new_fd(terminal);
+        let (sender, results) = mpsc::channel();
+        let threads = [(); 2].map(|()| {
+            let (channel, sender) = (channel.clone(), sender.clone());
+            let blocked = Arc::new(Blocked::default());
+            let soon = blocked.clone();
+            thread::spawn(move || {
+                soon.soon();
+                let _ = sender.send(channel.read(&mut [0; 10]));
+            });
+            blocked
+        });
+        in_time(move || {
+            threads.iter().for_each(|blocked| blocked.wait());
+            File::from(emulator.try_clone().expect("a descriptor"))
+                .write_all(b"line")
+                .expect("space");
+            assert_eq!(results.recv().expect("a result").expect("read"), 4);
+            // One is asleep again, the other has ended.
+            threads.iter().for_each(|blocked| blocked.wait());
+            channel.close().expect("closed");
+            results.recv().expect("a result").expect_err("closed");
+        });
+        // Other processes share it.
+        let flags = nix::fcntl::fcntl(&shared, nix::fcntl::FcntlArg::F_GETFL).expect("flags");
+        assert_eq!(flags & nix::libc::O_NONBLOCK, 0, "it is in blocking mode");
+    }
 }
