@@ -17,6 +17,10 @@ use qio::{Channel, ChannelFile, ChannelSocket, prelude::*};
 use super::unix;
 use crate::common::{blocked::Blocked, in_time};
 
+/// What makes a channel that can send to an address.
+type Make = fn(&gio::SocketAddress) -> Channel;
+
+/// What sends a message of two bytes.
 type Send = fn(&Channel, &gio::SocketAddress) -> io::Result<usize>;
 
 fn connected(address: &gio::SocketAddress) -> Channel {
@@ -54,7 +58,7 @@ fn send_to(channel: &Channel, address: &gio::SocketAddress) -> io::Result<usize>
 
 #[test]
 fn close_ends_a_blocked_send_to_a_full_unix_datagram_socket() {
-    let ways: [(&str, fn(&gio::SocketAddress) -> Channel, Send); 6] = [
+    let ways: [(&str, Make, Send); 6] = [
         ("write", connected, write),
         ("writev", connected, writev),
         ("send_to, connected", connected, send_to),
