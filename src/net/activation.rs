@@ -23,6 +23,7 @@ pub use crate::sys::listen_fds::unset_environment;
 
 use std::{
     env, io,
+    mem::{self, ManuallyDrop},
     os::fd::{BorrowedFd, OwnedFd, RawFd},
 };
 
@@ -38,7 +39,14 @@ use crate::{
 const UNNAMED: &str = "unknown";
 
 /// The sockets that have not been taken yet, each with its name.
-static NOT_TAKEN: ProcessMutex<Vec<(String, OwnedFd)>> = ProcessMutex::new(Vec::new(), |_| ());
+static NOT_TAKEN: ProcessMutex<Vec<(String, OwnedFd)>> = ProcessMutex::new(Vec::new(), |left| {
+    // They are for the parent. Freeing memory is not allowed in a forked child: it is leaked.
+    let mut left = ManuallyDrop::new(mem::take(left));
+    for (name, fd) in left.drain(..) {
+        mem::forget(name);
+        drop(fd);
+    }
+});
 
 /// Takes the listening sockets that a service manager has opened, with their names.
 ///

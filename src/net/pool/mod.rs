@@ -210,7 +210,8 @@ impl ContextPool {
     /// Shuts the pool down: no more tasks and connections are accepted, and those that run end.
     ///
     /// Returns how many tasks had not ended after `timeout`, and were dropped; without a timeout
-    /// they may take as long as they need. A later call may set an earlier end.
+    /// they may take as long as they need. A later call may set an earlier end. In a forked child,
+    /// which has none of the threads, returns 0 at once.
     ///
     /// # Errors
     ///
@@ -231,7 +232,7 @@ impl ContextPool {
             threads.close(timeout);
         }
         async move {
-            let Some(threads) = threads else {
+            let Some(threads) = threads.filter(|it| !it.is_inherited()) else {
                 return Ok(0);
             };
             if threads.is_one_of_them() {

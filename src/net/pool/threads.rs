@@ -121,6 +121,7 @@ impl Threads {
         let (theirs, stop) = (context.clone(), must_end.clone());
         self.running.count.fetch_add(1, Ordering::Relaxed);
         let runs = Runs(self.running.clone());
+        // With the signal mask of the caller: the thread runs tasks of the application.
         let thread = thread::Builder::new().name(format!("qio-pool-{place}"));
         let handle = thread.spawn(move || {
             let _runs = runs;
@@ -151,6 +152,11 @@ impl Threads {
 
     pub(super) fn cancelled(&self) -> usize {
         self.state.lock().cancelled
+    }
+
+    /// Whether they are threads of the process that this one was forked from.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.creator.is_parent()
     }
 
     pub(super) fn is_one_of_them(&self) -> bool {

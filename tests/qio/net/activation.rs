@@ -14,7 +14,7 @@ use qio::{NetListener, activation};
 use super::*;
 use crate::common::{
     alone::{is_alone, rerun},
-    fds, in_time,
+    fds, fork, in_time,
 };
 
 /// A free port. Another process may bind it before it is used, but no test here binds a port by
@@ -118,6 +118,18 @@ fn systemd_passes_its_sockets_with_their_names() {
 fn serve_by_name() {
     let control = NetListener::new();
     assert_eq!(control.open_activated(Some("control")).expect("sockets"), 1);
+    // A forked child gets none, and has no copy of those that were not taken.
+    let listening = || {
+        fds::all()
+            .iter()
+            .filter(|it| it.starts_with("socket:"))
+            .count()
+    };
+    let before = listening();
+    fork::in_child(|| {
+        assert_eq!(listening(), before - 1);
+        assert!(activation::sockets().expect("none").is_empty());
+    });
     let rest = activation::sockets().expect("sockets");
     assert_eq!(rest.len(), 1);
     let (name, web) = &rest[0];

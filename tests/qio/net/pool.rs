@@ -265,6 +265,9 @@ fn a_forked_child_gets_no_task_of_a_pool_and_ends_no_thread_of_its_parent() {
                 listening()
                     .serve_on(&pool, async |_| {})
                     .expect_err("no thread");
+                assert_eq!(pool.shutdown(None).expect("no threads"), 0);
+                let timeout = Some(Duration::from_millis(1));
+                assert_eq!(pool.shutdown(timeout).expect("no threads"), 0);
                 drop(pool.clone());
             });
             assert_eq!(join(pool.spawn(|| async { 1 })).expect("no panic"), 1);
