@@ -107,6 +107,7 @@ fn enqueue(job: Job) -> io::Result<()> {
     if pool.threads == MOST_THREADS {
         return Ok(());
     }
+    // With the signal mask of the caller: a job may call virtual functions of the application.
     let thread = thread::Builder::new().name("qio-blocking".into());
     match thread.spawn(work) {
         Ok(_) => pool.threads += 1,

@@ -8,6 +8,11 @@
 //! which it is polled, or in that of [`attach_context`](crate::ChannelWatchExt::attach_context).
 //! Futures that connect or resolve names stay in their thread.
 //!
+//! Threads that run code of this library alone block the signals of the process. Those that run
+//! code of the application do not, as those of GLib and tokio: the threads of a
+//! [`ContextPool`](crate::ContextPool), and those for calls that may block. A program that reads
+//! signals from a signalfd blocks them before it starts any thread.
+//!
 //! # Close
 //!
 //! [`close`](crate::ChannelExt::close) may be called at any time:

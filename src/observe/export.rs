@@ -18,7 +18,6 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     error::{invalid, with_context, would_block},
     sync::ProcessMutex,
-    sys::{credentials, file, listen, poll, process::block_signals, socket},
+    sys::{credentials, file, listen, poll, socket, thread},
     types::{ReadFlags, WriteFlags},
 };
 
@@ -181,8 +180,7 @@ fn start(export: &mut Export) -> io::Result<()> {
         wakeup.wake();
         return Ok(());
     }
-    let thread = thread::Builder::new().name("qio-monitor".into());
-    thread.spawn(run).map_err(|e| {
+    thread::spawn("qio-monitor", None, run).map_err(|e| {
         export.server = None;
         with_context(e, "Unable to start the thread of the monitor")
     })?;
@@ -263,7 +261,6 @@ impl Client {
 
 /// The main function of the thread.
 fn run() {
-    block_signals();
     let mut clients = BTreeMap::<u64, Client>::new();
     let (mut next_client, mut next_tick) = (0, Instant::now());
     loop {
@@ -301,7 +298,7 @@ fn run() {
         let accepts = accepts.map(|listener| listener.as_raw_fd());
         let fds = accepts.chain(clients.values().map(|client| client.stream.as_raw_fd()));
         if poll::poll_readable(fds, wakeup.as_deref(), Some(deadline)).is_err() {
-            thread::sleep(RETRY);
+            std::thread::sleep(RETRY);
         }
         if let Some(wakeup) = wakeup {
             wakeup.forget();

@@ -30,6 +30,7 @@ pub(crate) mod socket_info;
 pub(crate) mod spawn;
 pub(crate) mod splice;
 mod stream;
+pub(crate) mod thread;
 pub(crate) mod usage;
 pub(crate) mod vectored;
 pub(crate) mod zero_copy;

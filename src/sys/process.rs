@@ -9,9 +9,9 @@ use std::{
     ptr,
 };
 
-use nix::{errno::Errno, sys::signal::SigSet};
+use nix::errno::Errno;
 
-use super::{call, retry};
+use super::call;
 
 /// A child of this process, which has not been waited for.
 #[derive(Debug, Clone, Copy)]
@@ -29,12 +29,6 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
         let fd = call(|| libc::syscall(libc::SYS_pidfd_open, pid, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
-}
-
-/// Blocks all signals in the calling thread: they are for threads of the application.
-pub(crate) fn block_signals() {
-    // It fails only for an invalid request.
-    let _ = retry(|| SigSet::all().thread_block());
 }
 
 /// Sends a signal. It is no error if the process has terminated.

@@ -10,13 +10,12 @@ use std::{
     io,
     os::fd::AsFd,
     sync::{Arc, Weak},
-    thread,
 };
 
-use super::child::Child;
+use super::{STACK_SIZE, child::Child};
 use crate::{
     sync::ProcessMutex,
-    sys::{FdLease, exits::Exits},
+    sys::{FdLease, exits::Exits, thread},
 };
 
 struct Collector {
@@ -58,10 +57,9 @@ impl Collector {
     fn start() -> io::Result<Self> {
         let exits = Arc::new(Exits::new()?);
         let theirs = exits.clone();
-        thread::Builder::new()
-            .name("qio-collector".into())
-            .stack_size(64 * 1024)
-            .spawn(move || while theirs.wait(collect).is_ok() {})?;
+        thread::spawn("qio-collector", Some(STACK_SIZE), move || {
+            while theirs.wait(collect).is_ok() {}
+        })?;
         Ok(Self {
             exits,
             children: HashMap::new(),

@@ -35,6 +35,9 @@ use crate::{
 use child::Child;
 use process::Process;
 
+/// The stack of threads that wait for child processes.
+const STACK_SIZE: usize = 64 * 1024;
+
 derived_class!(
     ChannelCommand,
     imp::ChannelCommand,

@@ -5,11 +5,11 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
-    thread,
 };
 
 use nix::errno::Errno;
 
+use super::STACK_SIZE;
 use crate::{
     error::{errno, not_supported},
     sync::ForkMutex,
@@ -17,7 +17,7 @@ use crate::{
         FdLease, SharedFd,
         poll::{Wakeup, poll},
         process::{self, ChildId, collect, removes_children, send_signal},
-        socket,
+        socket, thread,
     },
     types::Shutdown,
 };
@@ -181,14 +181,11 @@ impl Waited {
     /// Starts the thread. Returns what becomes readable at the end.
     fn start(self: Arc<Self>) -> io::Result<OwnedFd> {
         let (ended, theirs) = socket::pair(libc::SOCK_STREAM)?;
-        thread::Builder::new()
-            .name("qio-child".into())
-            .stack_size(64 * 1024)
-            .spawn(move || {
-                self.wait();
-                // A forked child may have a copy of it.
-                let _ = socket::shutdown(theirs.as_fd(), Shutdown::Both);
-            })?;
+        thread::spawn("qio-child", Some(STACK_SIZE), move || {
+            self.wait();
+            // A forked child may have a copy of it.
+            let _ = socket::shutdown(theirs.as_fd(), Shutdown::Both);
+        })?;
         Ok(ended)
     }
 

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::child::Child;
-use crate::sys::{FdLease, poll::poll};
+use super::{STACK_SIZE, child::Child};
+use crate::sys::{FdLease, poll::poll, thread};
 
 /// How long a command may take to end at the end of its input.
 const END_OF_INPUT: Duration = Duration::from_millis(200);
@@ -18,11 +18,8 @@ const TERMINATION: Duration = Duration::from_secs(2);
 /// run need it too.
 pub(super) fn take(child: Arc<Child>) {
     let theirs = child.clone();
-    let thread = std::thread::Builder::new()
-        .name("qio-reaper".into())
-        .stack_size(64 * 1024)
-        .spawn(move || end(&theirs));
-    if thread.is_err() {
+    let started = thread::spawn("qio-reaper", Some(STACK_SIZE), move || end(&theirs));
+    if started.is_err() {
         // There is no thread that could wait.
         let _ = child.signal(libc::SIGKILL);
         child.reap();

@@ -13,7 +13,6 @@ use std::{
     fmt, io, mem,
     os::fd::{AsFd, AsRawFd},
     sync::{Arc, Mutex, Weak},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -21,6 +20,7 @@ use crate::{
     sync::{Creator, ProcessMutex, lock},
     sys::{
         poll::{Wakeup, poll_errors},
+        thread,
         zero_copy::{ZeroCopySends, disconnect},
     },
 };
@@ -85,8 +85,7 @@ impl Keeper {
             ..Inbox::default()
         }));
         let theirs = inbox.clone();
-        let thread = thread::Builder::new().name("qio-zero-copy".into());
-        thread.spawn(move || run(&theirs))?;
+        thread::spawn("qio-zero-copy", None, move || run(&theirs))?;
         *place = Arc::downgrade(&inbox);
         Ok(Self::new(inbox))
     }
@@ -160,7 +159,7 @@ fn run(inbox: &Mutex<Inbox>) {
         if !matches!(polled, Ok(false)) && !all.iter_mut().any(Leftover::drain_completions) {
             // A connection has ended: POLLERR stays, and the last completion notifications may be
             // outstanding.
-            thread::sleep(PAUSE);
+            std::thread::sleep(PAUSE);
         }
     }
 }

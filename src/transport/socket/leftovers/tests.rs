@@ -3,6 +3,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::fd::AsFd as _,
     sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use super::*;

@@ -1,15 +1,23 @@
 //! The signals that a command starts with, and a parent that ignores `SIGCHLD`.
 
-use std::{io::ErrorKind, os::fd::AsFd};
+use std::{
+    fs,
+    io::{ErrorKind, IoSlice},
+    os::fd::AsFd,
+    thread,
+    time::Instant,
+};
 
+use gio::prelude::*;
 use nix::{
     libc,
-    sys::signal::{SigSet, Signal},
+    sys::signal::{SigSet, Signal, kill},
+    unistd::Pid,
 };
-use qio::{Access, ChannelCommand, prelude::*};
+use qio::{Access, ChannelCommand, ChannelSocket, WriteFlags, prelude::*};
 
 use super::{output, shell};
-use crate::common::{alone::alone, in_time, native::take_pidfds_away, signals};
+use crate::common::{TIMEOUT, alone::alone, in_time, native::take_pidfds_away, signals};
 
 /// The line of `/proc/PID/status` of a command, as a number.
 #[track_caller]
@@ -35,6 +43,70 @@ fn no_signal_is_blocked_in_a_command() {
         std::os::unix::process::ExitStatusExt::signal(&status),
         Some(libc::SIGTERM)
     );
+}
+
+/// The blocked signals of the threads of this process with a name.
+fn blocked_in_threads(name: &str) -> Vec<u64> {
+    let tasks = fs::read_dir("/proc/self/task").expect("/proc");
+    let of_task = |task: fs::DirEntry| {
+        let read = |file| fs::read_to_string(task.path().join(file));
+        let is_it = read("comm").is_ok_and(|comm| comm.trim() == name);
+        let status = is_it.then(|| read("status").ok()).flatten()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        u64::from_str_radix(line?.trim(), 16).ok()
+    };
+    tasks.flatten().filter_map(of_task).collect()
+}
+
+#[test]
+fn signals_of_the_process_are_blocked_in_threads_of_the_library() {
+    const NAME: &str = "transport::command::signals::\
+                        signals_of_the_process_are_blocked_in_threads_of_the_library";
+    alone(NAME, || {
+        let before = signals::blocked_and_pending().0;
+        let command = ChannelCommand::new_spawn(["sleep", "30"], Access::Read).expect("sleep");
+        // A thread terminates it, and waits until it has ended.
+        let stubborn = shell("trap '' TERM; echo here; exec sleep 30");
+        stubborn.read_all(&mut [0; 5]).expect("here");
+        let pid = stubborn.pid();
+        drop(stubborn);
+        let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+        let any = gio::InetSocketAddress::new(&loopback, 0);
+        let listener = ChannelSocket::listen(&any, 1).expect("listens");
+        let address = listener.local_address().expect("an address");
+        let client = ChannelSocket::connect(&address).expect("connects");
+        let sent = client.writev_full(&[IoSlice::new(b"x")], &[], WriteFlags::ZERO_COPY);
+        assert_eq!(sent.expect("sent"), 1);
+        // The first one waits for commands; without pidfds there is one for each.
+        for names in [
+            &["qio-collector", "qio-child"][..],
+            &["qio-reaper"],
+            &["qio-zero-copy"],
+        ] {
+            let begin = Instant::now();
+            // A thread that has just started has its name soon.
+            let (name, blocked) = loop {
+                let found = names.iter().flat_map(|name| {
+                    let blocked = blocked_in_threads(name);
+                    blocked.first().map(|blocked| (name, *blocked))
+                });
+                match { found }.next() {
+                    Some(found) => break found,
+                    None => thread::yield_now(),
+                }
+                assert!(begin.elapsed() < TIMEOUT, "there is no thread {names:?}");
+            };
+            for signal in [Signal::SIGTERM, Signal::SIGCHLD, Signal::SIGUSR1] {
+                assert_ne!(blocked & signals::bit(signal), 0, "{name}: {signal}");
+            }
+            // A handler reports a crash of the thread.
+            assert_eq!(blocked & signals::bit(Signal::SIGSEGV), 0, "{name}");
+        }
+        assert_eq!(signals::blocked_and_pending().0, before);
+        assert_eq!(signals_of_a_command("SigBlk:"), 0);
+        command.terminate().expect("sent");
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("sent");
+    });
 }
 
 #[test]
