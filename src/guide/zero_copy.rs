@@ -33,8 +33,8 @@
 //! Zero-copy pays from about 10 KiB per write on. Borrowed slices are copied; sending them in place
 //! is an `unsafe` function, with QEMU's contract that they do not change until `flush`.
 //!
-//! `close` does not wait: memory in flight is kept until its completion, for 60 s at most, after
-//! which the connection is reset.
+//! `close` does not wait: memory in flight is kept until its completion. After 60 s in which the
+//! peer has acknowledged nothing, the connection is reset.
 //!
 //! # Splice and relay
 //!

@@ -209,14 +209,20 @@ pub(crate) fn lingers(fd: BorrowedFd<'_>) -> bool {
 /// Whether a TCP connection has data that the peer's system has not acknowledged. Other sockets do
 /// not report it.
 pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
+    unacknowledged(fd).is_some_and(|count| count > 0)
+}
+
+/// The number of bytes of a TCP connection that the peer's system has not acknowledged. `None` for
+/// other sockets.
+pub(crate) fn unacknowledged(fd: BorrowedFd<'_>) -> Option<usize> {
     if !is_tcp(fd) {
-        return false;
+        return None;
     }
     let (number, mut count) = (fd.as_raw_fd(), 0_i32);
     // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which outlives the
     // call.
     let result = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
-    result.is_ok() && count > 0
+    result.ok().and_then(|_| usize::try_from(count).ok())
 }
 
 /// The number of bytes that a stream socket has received, and that were not read.

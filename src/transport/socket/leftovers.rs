@@ -20,14 +20,18 @@ use crate::{
     sync::{Creator, ProcessMutex, lock},
     sys::{
         poll::{Wakeup, poll_errors},
+        socket::unacknowledged,
         thread,
         zero_copy::{ZeroCopySends, disconnect},
     },
 };
 
-/// How long the memory is kept for a peer that does not read. The kernel ends such
-/// connections after a similar time.
+/// How long the memory is kept for a peer that reads nothing. The kernel ends such connections
+/// after a similar time. A peer that reads slowly gets all data.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often in this time the progress is checked.
+const CHECKS: u32 = 8;
 
 /// The poll interval for a socket that reports its end all the time.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -55,7 +59,10 @@ pub(super) struct Leftover {
     sends: Arc<ZeroCopySends>,
     /// Its last descriptor in this process.
     fd: Fd,
-    deadline: Instant,
+    /// How much the peer has not acknowledged, at the last check.
+    unacknowledged: usize,
+    last_progress: Instant,
+    next_check: Instant,
     timeout: Duration,
     is_given_up: bool,
 }
@@ -146,12 +153,13 @@ fn run(inbox: &Mutex<Inbox>) {
             }
         }
         let (mut reported, before) = (false, all.len());
-        all.retain_mut(|leftover| !leftover.poll_once(&mut reported));
+        let now = Instant::now();
+        all.retain_mut(|leftover| !leftover.poll_once(now, &mut reported));
         if reported || all.len() < before {
             continue;
         }
         let fds = all.iter().map(|leftover| leftover.fd.as_fd().as_raw_fd());
-        let deadline = all.iter().map(|leftover| leftover.deadline).min();
+        let deadline = all.iter().map(|leftover| leftover.next_check).min();
         let polled = poll_errors(fds, wakeup.as_deref(), deadline);
         if let Some(wakeup) = &wakeup {
             wakeup.forget();
@@ -171,28 +179,44 @@ impl Leftover {
         fd: impl SentFd + 'static,
         timeout: Duration,
     ) -> Self {
+        let now = Instant::now();
         Self {
             sends,
+            unacknowledged: unacknowledged(fd.as_fd()).unwrap_or(0),
             fd: Box::new(fd),
-            deadline: Instant::now() + timeout,
+            last_progress: now,
+            next_check: now + timeout / CHECKS,
             timeout,
             is_given_up: false,
         }
     }
 
     fn drain_completions(&mut self) -> bool {
-        self.sends
-            .drain_completions(self.fd.as_fd())
-            .unwrap_or(false)
+        let drained = self.sends.drain_completions(self.fd.as_fd());
+        let reported = drained.unwrap_or(false);
+        if reported {
+            self.last_progress = self.last_progress.max(Instant::now());
+        }
+        reported
     }
 
     /// Drains completions. Returns whether none is pending; sets `reported` if there were any.
-    fn poll_once(&mut self, reported: &mut bool) -> bool {
+    fn poll_once(&mut self, now: Instant, reported: &mut bool) -> bool {
         *reported |= self.drain_completions();
         if !self.sends.holds_memory() {
             return true;
         }
-        if Instant::now() < self.deadline {
+        if now < self.next_check {
+            return false;
+        }
+        // Completions are reported for whole writes: a large one takes a slow peer long.
+        let left = unacknowledged(self.fd.as_fd()).unwrap_or(0);
+        if mem::replace(&mut self.unacknowledged, left) > left {
+            self.last_progress = now;
+        }
+        let end = self.last_progress + self.timeout;
+        self.next_check = end.min(now + self.timeout / CHECKS);
+        if now < end {
             return false;
         }
         if mem::replace(&mut self.is_given_up, true) {
@@ -203,7 +227,9 @@ impl Leftover {
         // Also if another process shares the socket: the kernel discards unsent data, and reports
         // completions.
         let _ = disconnect(self.fd.as_fd());
-        self.deadline = Instant::now() + self.timeout;
+        self.unacknowledged = 0;
+        self.last_progress = now;
+        self.next_check = now + self.timeout;
         *reported = true;
         false
     }

@@ -94,7 +94,35 @@ fn memory_is_never_freed_where_the_system_does_not_report_its_end() {
     let full = Full::new();
     let mut leftover = Leftover::new(full.sends, full.fd, Duration::ZERO);
     leftover.is_given_up = true;
-    assert!(leftover.poll_once(&mut false), "nothing is pending");
+    assert!(
+        leftover.poll_once(Instant::now(), &mut false),
+        "nothing is pending"
+    );
     drop((leftover, full.peer));
     assert_eq!(full.dropped.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn memory_is_kept_for_a_peer_that_reads_slowly_until_it_stops() {
+    let mut full = Full::new();
+    let mut leftover = Leftover::new(full.sends.clone(), full.fd, TIMEOUT);
+    let mut now = Instant::now();
+    for _ in 0..3 {
+        // The peer reads a part within each timeout.
+        let (mut data, before) = (vec![0; 100_000], leftover.unacknowledged);
+        until(|| {
+            full.peer.read_exact(&mut data).expect("data");
+            unacknowledged(leftover.fd.as_fd()).is_some_and(|left| left < before)
+        });
+        now += TIMEOUT - Duration::from_secs(1);
+        assert!(!leftover.poll_once(now, &mut false));
+        assert!(!leftover.is_given_up, "there was progress");
+        assert!(leftover.next_check < now + TIMEOUT, "it is checked again");
+    }
+    now += TIMEOUT - Duration::from_secs(1);
+    assert!(!leftover.poll_once(now, &mut false));
+    assert!(!leftover.is_given_up, "it may take that long");
+    now += Duration::from_secs(1);
+    leftover.poll_once(now, &mut false);
+    assert!(leftover.is_given_up, "there was none");
 }
