@@ -1,14 +1,15 @@
 //! Files on disk in futures. Reads and writes may take long, which neither epoll nor `O_NONBLOCK`
 //! covers: the thread pool of `blocking` makes the calls, with buffers of its own.
 //!
-//! The position of the file is moved when the result has arrived, in the future: a dropped future
-//! has read nothing. A dropped write may still be completed, and the next one is at the same
-//! position. Calls at the position are made one after another, in the order of their futures: each
-//! holds the lock of the position until it has ended, also if its future is dropped.
+//! A call at the position of the file moves it when it has ended. If its result is not taken, as
+//! the future is dropped, the move is undone: a dropped future has read nothing, and a dropped
+//! write, which may still be completed, is followed by the next one at the same position. Such
+//! calls of one channel are made one after another.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
-    os::fd::AsFd,
+    mem,
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
 
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     error::closed,
     hub::Direction,
-    sync::AsyncGuard,
+    sync::{AsyncGuard, AsyncLock, ForkMutex},
     sys::{SharedFd, file as sys_file, vectored},
 };
 
@@ -50,26 +51,42 @@ pub(super) async fn read(
     buf: &mut [u8],
     at: Option<u64>,
 ) -> io::Result<usize> {
-    let held = hold_position(channel, at).await;
-    if let Some(count) = pushback(channel, buf, at)? {
-        return Ok(count);
-    }
     let size = buf.len().min(CHUNK);
-    let start = position(file, at)?;
-    let (data, held) = pool(file, held, move |fd| {
-        let mut data = vec![0; size];
-        let count = vectored::preadv(fd, &mut [IoSliceMut::new(&mut data)], start)?;
-        data.truncate(count);
-        Ok(data)
-    })
-    .await?;
-    if at.is_none() {
-        advance(file, start, data.len())?;
-    }
-    drop(held);
+    let data = match at {
+        Some(offset) => {
+            check_open(channel)?;
+            pool(file, move |fd| read_at(fd, size, offset)).await?
+        }
+        None => {
+            let held = position_lock(channel).acquire().await;
+            check_open(channel)?;
+            let pushback = &channel.imp().channel_state.pushback;
+            let taken = pushback.take(&mut [IoSliceMut::new(buf)], None, false);
+            if let Some(count) = taken {
+                return Ok(count);
+            }
+            let start = position(file)?;
+            let (moving, undo) = PositionMove::new(channel, file);
+            let data = pool(file, move |fd| {
+                let data = read_at(fd, size, start)?;
+                moving.commit(data.len(), start, Some(held))?;
+                Ok(data)
+            })
+            .await?;
+            undo.keep();
+            data
+        }
+    };
     buf[..data.len()].copy_from_slice(&data);
     observed::moved(channel, Direction::Read, data.len());
     Ok(data.len())
+}
+
+fn read_at(fd: BorrowedFd<'_>, size: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut data = vec![0; size];
+    let count = vectored::preadv(fd, &mut [IoSliceMut::new(&mut data)], offset)?;
+    data.truncate(count);
+    Ok(data)
 }
 
 /// Writes once, at an offset, or at the position, which is then moved.
@@ -79,40 +96,132 @@ pub(super) async fn write(
     buf: &[u8],
     at: Option<u64>,
 ) -> io::Result<usize> {
-    if channel.imp().is_closed() {
-        return Err(closed());
-    }
-    let held = hold_position(channel, at).await;
-    if at.is_none() {
-        channel.take_back_pushback()?;
-    }
+    check_open(channel)?;
     let data = buf[..buf.len().min(CHUNK)].to_vec();
-    let appends = at.is_none() && sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
-    let start = match appends {
-        // In append mode the kernel selects the offset, and moves the position.
-        true => None,
-        false => Some(position(file, at)?),
-    };
-    let (count, _held) = pool(file, held, move |fd| {
-        let iov = [IoSlice::new(&data)];
-        match start {
-            Some(start) => vectored::pwritev(fd, &iov, start),
-            None => vectored::writev(fd, &iov),
+    let count = match at {
+        Some(offset) => {
+            let write =
+                move |fd: BorrowedFd<'_>| vectored::pwritev(fd, &[IoSlice::new(&data)], offset);
+            pool(file, write).await?
         }
-    })
-    .await?;
-    if let (None, Some(start)) = (at, start) {
-        advance(file, start, count)?;
-    }
+        None => {
+            let held = position_lock(channel).acquire().await;
+            check_open(channel)?;
+            channel.take_back_pushback()?;
+            let appends = sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
+            let start = position(file)?;
+            let (moving, undo) = PositionMove::new(channel, file);
+            let count = pool(file, move |fd| {
+                let iov = [IoSlice::new(&data)];
+                if appends {
+                    // The kernel selects the offset, and moves the position.
+                    let count = vectored::writev(fd, &iov)?;
+                    drop(held);
+                    return Ok(count);
+                }
+                let count = vectored::pwritev(fd, &iov, start)?;
+                moving.commit(count, start, Some(held))?;
+                Ok(count)
+            })
+            .await?;
+            undo.keep();
+            count
+        }
+    };
     observed::moved(channel, Direction::Write, count);
     Ok(count)
 }
 
-/// The guard of a call that uses the position: one without an offset.
-pub(super) async fn hold_position(channel: &Channel, at: Option<u64>) -> Option<AsyncGuard> {
-    match at {
-        None => Some(channel.imp().channel_state.position_lock().acquire().await),
-        Some(_) => None,
+fn check_open(channel: &Channel) -> io::Result<()> {
+    match channel.imp().is_closed() {
+        true => Err(closed()),
+        false => Ok(()),
+    }
+}
+
+/// The lock of the position, which a call at it holds until it has ended and moved it. It is held
+/// in the thread of the pool: a future that is not polled holds nothing.
+pub(super) fn position_lock(channel: &Channel) -> Arc<AsyncLock> {
+    channel.imp().channel_state.position_lock()
+}
+
+/// The move of a position by a call of the pool.
+pub(super) struct PositionMove {
+    file: Arc<SharedFd>,
+    lock: Arc<AsyncLock>,
+    state: ForkMutex<MoveState>,
+}
+
+#[derive(Default)]
+enum MoveState {
+    /// The call has not ended.
+    #[default]
+    Pending,
+    /// The call has moved the position by `count` from `start`.
+    Moved { start: u64, count: usize },
+    /// The future has taken the result, or was dropped.
+    Over,
+}
+
+impl PositionMove {
+    /// For the job, and for the future.
+    pub(super) fn new(channel: &Channel, file: &Arc<SharedFd>) -> (Arc<Self>, Undo) {
+        let this = Arc::new(Self {
+            file: file.clone(),
+            lock: position_lock(channel),
+            state: ForkMutex::default(),
+        });
+        (this.clone(), Undo(this))
+    }
+
+    /// Moves the position, and then releases its lock, unless the future was dropped: then only the
+    /// lock is released, so that the next call does not see a move.
+    pub(super) fn commit(
+        &self,
+        count: usize,
+        start: u64,
+        held: Option<AsyncGuard>,
+    ) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let moved = match *state {
+            // Relative: what has moved it meanwhile without the lock stays moved.
+            MoveState::Pending => skip(&self.file, count),
+            _ => Ok(()),
+        };
+        if moved.is_ok() && matches!(*state, MoveState::Pending) {
+            *state = MoveState::Moved { start, count };
+        }
+        let released = held.map(AsyncGuard::release);
+        drop(state);
+        drop(released);
+        moved
+    }
+}
+
+/// Undoes a move when it is dropped before the result was taken, unless the position was used
+/// since.
+pub(super) struct Undo(Arc<PositionMove>);
+
+impl Undo {
+    /// The result was taken.
+    pub(super) fn keep(self) {
+        *self.0.state.lock() = MoveState::Over;
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        let before = mem::replace(&mut *state, MoveState::Over);
+        drop(state);
+        if let MoveState::Moved { start, count } = before
+            && let Some(_held) = self.0.lock.try_acquire()
+            && let Ok(now) = position(&self.0.file)
+            && now == start.saturating_add(count as u64)
+        {
+            // A file that was closed meanwhile has no position.
+            let _ = seek(&self.0.file, SeekFrom::Start(start));
+        }
     }
 }
 
@@ -131,42 +240,19 @@ pub(super) fn skip(file: &Arc<SharedFd>, count: usize) -> io::Result<()> {
     .map(drop)
 }
 
-fn pushback(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Option<usize>> {
-    if channel.imp().is_closed() {
-        return Err(closed());
-    }
-    Ok(match at {
-        None => {
-            let pushback = &channel.imp().channel_state.pushback;
-            pushback.take(&mut [IoSliceMut::new(buf)], None, false)
-        }
-        Some(_) => None,
-    })
-}
-
-pub(super) fn position(file: &Arc<SharedFd>, at: Option<u64>) -> io::Result<u64> {
-    match at {
-        Some(at) => Ok(at),
-        None => seek(file, SeekFrom::Current(0)),
-    }
-}
-
-fn advance(file: &Arc<SharedFd>, start: u64, count: usize) -> io::Result<()> {
-    seek(file, SeekFrom::Start(start + count as u64)).map(drop)
+pub(super) fn position(file: &Arc<SharedFd>) -> io::Result<u64> {
+    seek(file, SeekFrom::Current(0))
 }
 
 fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
     vectored::seek(file.get().ok_or_else(closed)?.as_fd(), to)
 }
 
-/// Calls a function with a file, in a thread of the pool. Returns also `held`, which is dropped
-/// after the call if the future is dropped.
-pub(super) async fn pool<T: Send + 'static, H: Send + 'static>(
+/// Calls a function with a file, in a thread of the pool.
+pub(super) async fn pool<T: Send + 'static>(
     file: &Arc<SharedFd>,
-    held: H,
-    call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
-) -> io::Result<(T, H)> {
+    call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let lease = file.lease().ok_or_else(closed)?;
-    let job = move || call(lease.as_fd()).map(|result| (result, held));
-    blocking::begin(job)?.await
+    blocking::begin(move || call(lease.as_fd()))?.await
 }

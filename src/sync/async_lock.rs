@@ -11,7 +11,8 @@ use std::{
 
 use super::{Creator, ForkMutex};
 
-/// Held by one guard at a time. Futures get it in the order in which they began to wait.
+/// Held by one guard at a time. A release wakes all waiters, in the order in which they began to
+/// wait: one of them may be leaked, and would never be polled.
 #[derive(Debug, Default)]
 pub(crate) struct AsyncLock(ForkMutex<State>);
 
@@ -29,8 +30,22 @@ impl AsyncLock {
     pub(crate) fn acquire(self: Arc<Self>) -> Acquire {
         Acquire {
             lock: self,
-            key: None,
+            entry: None,
         }
+    }
+
+    /// The guard, if the lock is not held.
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<AsyncGuard> {
+        self.hold(&mut self.state())
+    }
+
+    fn hold(self: &Arc<Self>, state: &mut State) -> Option<AsyncGuard> {
+        let was_held = mem::replace(&mut state.is_held, true);
+        (!was_held).then(|| AsyncGuard {
+            lock: self.clone(),
+            creator: state.creator,
+            is_released: false,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -42,22 +57,26 @@ impl AsyncLock {
         }
         state
     }
-
-    /// Wakes the first waiter, which gets the lock.
-    fn wake_first(state: MutexGuard<'_, State>) {
-        let first = state.waiters.front().map(|(_, waker)| waker.clone());
-        // A waker may run any code: not under the lock of the state.
-        drop(state);
-        first.into_iter().for_each(Waker::wake);
-    }
 }
 
-/// See [`AsyncLock::acquire`]. Dropping it gives up its turn.
+/// See [`AsyncLock::acquire`].
 #[derive(Debug)]
 pub(crate) struct Acquire {
     lock: Arc<AsyncLock>,
-    /// Of its waker in the list.
-    key: Option<u64>,
+    /// The key of its waker in the list, and the process whose list that is.
+    entry: Option<(Creator, u64)>,
+}
+
+impl Acquire {
+    /// Removes its waker from the list.
+    fn take_entry(&mut self, state: &mut State) -> Option<Waker> {
+        let (creator, key) = self.entry.take()?;
+        if creator.is_parent() {
+            return None;
+        }
+        let mine = state.waiters.iter().position(|(it, _)| *it == key)?;
+        state.waiters.remove(mine).map(|(_, waker)| waker)
+    }
 }
 
 impl Future for Acquire {
@@ -66,50 +85,30 @@ impl Future for Acquire {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AsyncGuard> {
         let lock = self.lock.clone();
         let mut state = lock.state();
-        let key = self.key;
-        let mine = state.waiters.iter().position(|(it, _)| Some(*it) == key);
-        let is_first = mine.map_or(state.waiters.is_empty(), |mine| mine == 0);
-        if is_first && !state.is_held {
-            state.is_held = true;
-            let creator = state.creator;
-            let entry = state.waiters.pop_front();
-            drop(state);
-            drop(entry);
-            self.key = None;
-            return Poll::Ready(AsyncGuard {
-                lock: self.lock.clone(),
-                creator,
-            });
+        let guard = lock.hold(&mut state);
+        let replaced = self.take_entry(&mut state);
+        if guard.is_none() {
+            let key = state.next;
+            state.next += 1;
+            state.waiters.push_back((key, cx.waker().clone()));
+            self.entry = Some((state.creator, key));
         }
-        let waker = cx.waker().clone();
-        let replaced = match mine {
-            Some(mine) => Some(mem::replace(&mut state.waiters[mine].1, waker)),
-            None => {
-                let next = state.next;
-                state.next += 1;
-                state.waiters.push_back((next, waker));
-                self.key = Some(next);
-                None
-            }
-        };
+        // Dropping a waker may run any code: not under the lock of the state.
         drop(state);
         drop(replaced);
-        Poll::Pending
+        guard.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl Drop for Acquire {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        let mut state = self.lock.state();
-        let mine = state.waiters.iter().position(|(it, _)| *it == key);
-        let entry = mine.and_then(|mine| state.waiters.remove(mine));
-        match mine == Some(0) && !state.is_held {
-            // It may have been woken already.
-            true => AsyncLock::wake_first(state),
-            false => drop(state),
+        if self.entry.is_some() {
+            let lock = self.lock.clone();
+            let mut state = lock.state();
+            let removed = self.take_entry(&mut state);
+            drop(state);
+            drop(removed);
         }
-        drop(entry);
     }
 }
 
@@ -118,16 +117,41 @@ impl Drop for Acquire {
 pub(crate) struct AsyncGuard {
     lock: Arc<AsyncLock>,
     creator: Creator,
+    is_released: bool,
+}
+
+impl AsyncGuard {
+    /// Releases the lock. The result wakes the waiters when it is dropped.
+    pub(crate) fn release(mut self) -> Released {
+        self.take_waiters()
+    }
+
+    fn take_waiters(&mut self) -> Released {
+        // In a forked child the lock is not held by a guard of the parent. A second call finds it
+        // released.
+        if mem::replace(&mut self.is_released, true) || self.creator.is_parent() {
+            return Released(VecDeque::new());
+        }
+        let mut state = self.lock.state();
+        state.is_held = false;
+        Released(mem::take(&mut state.waiters))
+    }
 }
 
 impl Drop for AsyncGuard {
     fn drop(&mut self) {
-        // In a forked child the lock is not held by a guard of the parent.
-        if !self.creator.is_parent() {
-            let mut state = self.lock.state();
-            state.is_held = false;
-            AsyncLock::wake_first(state);
-        }
+        drop(self.take_waiters());
+    }
+}
+
+/// The waiters of a lock that was released.
+#[derive(Debug)]
+pub(crate) struct Released(VecDeque<(u64, Waker)>);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        // A waker may run any code: not under the lock of the state.
+        self.0.drain(..).for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -159,31 +183,26 @@ mod tests {
     }
 
     #[test]
-    fn waiters_get_the_lock_in_their_order_and_one_that_is_dropped_passes_its_turn_on() {
+    fn a_release_wakes_each_waiter_once_and_a_leaked_one_keeps_no_other_from_the_lock() {
         let lock = Arc::new(AsyncLock::default());
         let counts: [Arc<Count>; 3] = Default::default();
         let guard = poll(&mut lock.clone().acquire(), &counts[0]).expect("free");
+        assert!(lock.try_acquire().is_none());
         let mut waiting: Vec<_> = (0..3).map(|_| lock.clone().acquire()).collect();
         for (acquire, count) in waiting.iter_mut().zip(&counts) {
+            // Polled twice: with the last waker alone.
+            assert!(poll(acquire, &Arc::default()).is_none());
             assert!(poll(acquire, count).is_none());
         }
+        drop(waiting.remove(1));
         drop(guard);
         let woken = |at: usize| counts[at].0.load(Ordering::Relaxed);
-        assert_eq!([woken(0), woken(1), woken(2)], [1, 0, 0]);
-        // Not before the first one, which was woken.
-        assert!(poll(&mut waiting[1], &counts[1]).is_none());
+        assert_eq!([woken(0), woken(1), woken(2)], [1, 0, 1]);
+        mem::forget(waiting.remove(0));
+        let guard = poll(&mut waiting[0], &counts[2]).expect("free");
         assert!(poll(&mut lock.clone().acquire(), &counts[0]).is_none());
-        drop(waiting.remove(0));
-        assert_eq!(woken(1), 1);
-        let guard = poll(&mut waiting[0], &counts[1]).expect("its turn");
-        // One that does not have its turn yet passes nothing on.
-        let mut last = lock.clone().acquire();
-        assert!(poll(&mut last, &counts[0]).is_none());
-        drop(last);
-        assert_eq!(woken(2), 0);
         drop(guard);
-        assert_eq!(woken(2), 1);
-        drop(poll(&mut waiting[1], &counts[2]).expect("its turn"));
-        drop(poll(&mut lock.acquire(), &counts[0]).expect("free"));
+        assert!(lock.try_acquire().is_some() && lock.try_acquire().is_some());
+        assert!(lock.state().waiters.is_empty());
     }
 }

@@ -232,6 +232,7 @@ impl TlsState {
     /// Records a fatal error of both directions.
     fn set_fatal(&mut self, error: io::Error) -> io::Error {
         self.fatal = Some(Failure::of(&error));
+        self.output.close_notify.skip_deferred();
         self.output.error.get_or_insert_with(|| Failure::of(&error));
         error
     }

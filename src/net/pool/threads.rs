@@ -288,9 +288,9 @@ impl State {
     }
 }
 
-/// At most so many iterations of a context, at the end of its thread, call the callbacks of
-/// operations that were cancelled by that.
-const MOST_CALLBACKS: u32 = 10_000;
+/// How long a context is iterated at the end of its thread, for the callbacks of operations that
+/// were cancelled by that; other sources of it are dispatched as well.
+const LAST_CALLBACKS: Duration = Duration::from_millis(100);
 
 /// The main function of a thread.
 fn run(context: &glib::MainContext, must_end: &AtomicBool, started: &mpsc::Sender<u64>) {
@@ -300,11 +300,10 @@ fn run(context: &glib::MainContext, must_end: &AtomicBool, started: &mpsc::Sende
             context.iteration(true);
         }
         Hub::shut_down_in(context);
-        // The callbacks of operations that this has cancelled.
-        let cancelled = (0..MOST_CALLBACKS).take_while(|_| context.iteration(false));
-        if cancelled.count() > 0 {
-            Hub::shut_down_in(context);
-        }
+        let end = Instant::now() + LAST_CALLBACKS;
+        while context.iteration(false) && Instant::now() < end {}
+        // What these callbacks have started.
+        Hub::shut_down_in(context);
     };
     context
         .with_thread_default(run)

@@ -7,12 +7,10 @@
 
 use std::{io, os::fd::AsFd, sync::Arc};
 
-use glib::object::ObjectType as _;
-
 use super::{Flow, Progress};
 use crate::{
     channel::{
-        file_pool,
+        file_pool::{self, PositionMove},
         splice::{
             buffer::{self, Origin},
             strategy::{self, Strategy, possibly},
@@ -70,37 +68,46 @@ async fn copy(
     to: &Arc<SharedFd>,
 ) -> io::Result<Progress> {
     let held = hold_positions(flow).await;
-    let offsets = (
-        file_pool::position(from, None)?,
-        file_pool::position(to, None)?,
-    );
+    let offsets = (file_pool::position(from)?, file_pool::position(to)?);
     let (lease, left) = (to.lease().ok_or_else(closed)?, flow.left);
-    let copied = file_pool::pool(from, held, move |fd| {
-        strategy::copy(fd, lease.as_fd(), offsets, left)
-    });
-    let (copied, _held) = copied.await?;
+    let (reading, undo_read) = PositionMove::new(flow.source, from);
+    let (writing, undo_write) = PositionMove::new(flow.target, to);
+    let copied = file_pool::pool(from, move |fd| {
+        let copied = strategy::copy(fd, lease.as_fd(), offsets, left)?;
+        let count = copied.unwrap_or(0);
+        writing.commit(count, offsets.1, held.1)?;
+        reading.commit(count, offsets.0, Some(held.0))?;
+        Ok(copied)
+    })
+    .await?;
+    undo_read.keep();
+    undo_write.keep();
     match copied {
         // End-of-file, or a file that the kernel does not splice: the read returns which.
         None | Some(0) => Ok(flow.by_memory()),
         Some(count) => {
             flow.count(count);
-            file_pool::skip(from, count)?;
-            file_pool::skip(to, count)?;
             Ok(Progress::More)
         }
     }
 }
 
-/// The guards of the positions of two files, acquired in an order that all flows have.
-async fn hold_positions(flow: &Flow<'_>) -> [Option<AsyncGuard>; 2] {
-    let mut channels = [flow.source, flow.target];
-    channels.sort_by_key(|channel| channel.as_ptr().addr());
-    let [first, second] = channels;
-    let first_held = file_pool::hold_position(first, None).await;
-    // A copy within one file has one position.
-    match first == second {
-        true => [first_held, None],
-        false => [first_held, file_pool::hold_position(second, None).await],
+/// The guards of the positions of the source and the target. None is held while this waits for the
+/// other one: a future that is not polled would keep it.
+async fn hold_positions(flow: &Flow<'_>) -> (AsyncGuard, Option<AsyncGuard>) {
+    let [source, target] = [flow.source, flow.target].map(file_pool::position_lock);
+    loop {
+        let held = source.clone().acquire().await;
+        // One channel has one position.
+        if Arc::ptr_eq(&source, &target) {
+            return (held, None);
+        }
+        if let Some(other) = target.try_acquire() {
+            return (held, Some(other));
+        }
+        drop(held);
+        // It is released soon: a call of the pool holds it.
+        drop(target.clone().acquire().await);
     }
 }
 
@@ -113,11 +120,9 @@ async fn fill_pipe(flow: &mut Flow<'_>, file: &Arc<SharedFd>) -> io::Result<Prog
     let Some(pipe) = pipe else {
         return Ok(flow.by_memory());
     };
-    let (start, left) = (file_pool::position(file, None)?, flow.left);
-    let filled = file_pool::pool(file, (), move |fd| {
-        possibly(pipe.fill(fd, Some(start), left))
-    });
-    match filled.await?.0 {
+    let (start, left) = (file_pool::position(file)?, flow.left);
+    let filled = file_pool::pool(file, move |fd| possibly(pipe.fill(fd, Some(start), left)));
+    match filled.await? {
         None | Some(0) => Ok(flow.by_memory()),
         Some(count) => {
             flow.buffer.piped(count, Origin::File(file.clone()));

@@ -61,6 +61,13 @@ impl CloseNotify {
         }
     }
 
+    /// It will never be encrypted, if it waits for a handshake message of which no more can come.
+    pub(super) fn skip_deferred(&mut self) {
+        if *self == Self::Deferred {
+            self.skip();
+        }
+    }
+
     /// No output is pending.
     pub(super) fn sent(&mut self) {
         if let Self::Queued { alone } = *self {
@@ -216,6 +223,9 @@ impl TlsState {
         if self.output.close_notify.is_due() && may_send {
             self.output.close_notify = CloseNotify::Deferred;
             self.queue_close_notify();
+            if self.input.shut || !self.may_receive_more() {
+                self.output.close_notify.skip_deferred();
+            }
         }
         self.fail_writing();
     }

@@ -30,7 +30,10 @@ impl Engine for TlsState {
 
     fn feed(&mut self, buffer: Vec<u8>, count: usize) {
         match count {
-            0 => self.input.ended = true,
+            0 => {
+                self.input.ended = true;
+                self.output.close_notify.skip_deferred();
+            }
             _ => {
                 self.stream.get_mut().feed(buffer, count);
                 self.input.has_new = true;
@@ -44,6 +47,7 @@ impl Engine for TlsState {
 
     fn fail_receiving(&mut self, error: &io::Error) {
         self.input.error = Some(Failure::of(error));
+        self.output.close_notify.skip_deferred();
     }
 
     fn may_receive_more(&self) -> bool {
@@ -122,7 +126,10 @@ impl Engine for TlsState {
                 self.send_close_notify();
                 self.output.lower_shutdown_due = true;
             }
-            self.input.shut |= how.reads();
+            if how.reads() {
+                self.input.shut = true;
+                self.output.close_notify.skip_deferred();
+            }
         } else if !matches!(self.state, HandshakeState::Failed(_)) {
             if how.writes() {
                 self.queue_cancellation();

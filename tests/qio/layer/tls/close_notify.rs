@@ -214,3 +214,15 @@ fn a_close_notify_fails_if_the_peer_ends_within_a_handshake_message() {
         assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "{e}");
     });
 }
+
+#[test]
+fn a_shutdown_of_both_directions_within_a_handshake_message_is_end_of_file_for_the_peer() {
+    in_time(|| {
+        let (mut peer, client, _rest) = within_a_ticket();
+        client.shutdown(Shutdown::Both).expect("shut down");
+        let e = client.write(b"more").expect_err("shut down");
+        assert_eq!(e.kind(), io::ErrorKind::BrokenPipe, "{e}");
+        // Without close_notify, which OpenSSL does not send there.
+        peer.read(&mut [0; 9]).expect_err("truncated");
+    });
+}
