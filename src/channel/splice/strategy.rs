@@ -102,6 +102,11 @@ impl RawFds {
         })
     }
 
+    /// Whether the source is readable, or has ended.
+    pub(super) fn source_is_ready(&self, source: &Channel) -> io::Result<bool> {
+        self.source.is_ready(source, IOCondition::IN)
+    }
+
     /// The best strategy, for callers that may block or must not.
     pub(super) fn strategy(&self, may_block: bool) -> Strategy {
         match (self.source.kind, self.target.kind) {

@@ -35,14 +35,28 @@ impl Flow<'_> {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
-        let moved = match (raw_fds.source_fd(), self.buffer.pipe()) {
-            (Some(fd), Some(pipe)) => possibly(pipe.fill(fd.as_fd(), None, self.left))?,
-            _ => None,
+        let filled = match (raw_fds.source_fd(), self.buffer.pipe()) {
+            (Some(fd), Some(pipe)) => possibly(pipe.fill(fd.as_fd(), None, self.left)),
+            _ => Ok(None),
         };
-        match moved {
+        let filled = match filled {
+            // Data has come by now, or the kernel waits for something else: it may fail like that
+            // at urgent data of TCP too, and no event would follow.
+            Err(e) if would_block(&e) && raw_fds.source_is_ready(self.source)? => {
+                let is_stalled = self.futile == MAX_FUTILE;
+                self.futile = if is_stalled { 0 } else { self.futile + 1 };
+                return Ok(match is_stalled {
+                    true => self.by_memory(),
+                    false => Progress::More,
+                });
+            }
+            filled => filled?,
+        };
+        match filled {
             // The kernel returns 0 also at urgent data of TCP.
             Some(0) => Ok(self.by_memory()),
             Some(count) => {
+                self.futile = 0;
                 observed::moved(self.source, Direction::Read, count);
                 self.buffer.piped(count, Origin::Stream);
                 Ok(Progress::More)
