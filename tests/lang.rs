@@ -289,6 +289,14 @@ fn the_journey_in_python() {
 }
 
 #[test]
+fn python_exits_while_other_threads_execute_its_code() {
+    needs!("python3-gi", "gobject-introspection");
+    for thread in ["call", "reference", "close", "class", "watch"] {
+        python("tests/lang/exit.py").arg(thread).run("exit: ok");
+    }
+}
+
+#[test]
 fn python_has_context_managers_bytes_and_any_exception() {
     needs!("python3-gi", "gobject-introspection");
     python("tests/lang/overrides.py").run("overrides: ok");

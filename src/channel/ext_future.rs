@@ -11,7 +11,7 @@ use glib::{IOCondition, prelude::*};
 
 use super::{
     ByteCounter, Channel, ChannelExt, blocking,
-    class::VFuncs,
+    class::{PoolRef, VFuncs},
     flush, one_buffer, splice,
     transfer::{ReadAll, WriteAll, read_once, write_once},
     wait,
@@ -431,7 +431,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
             if !vfuncs.honors_no_wait() || vfuncs.closes_at_once() {
                 return channel.close();
             }
-            let theirs = channel.clone();
+            let theirs = PoolRef::new(channel.clone());
             match blocking::begin(move || theirs.close()) {
                 Ok(closing) => closing.await,
                 // Without a thread it is closed here, even if that takes time.

@@ -44,7 +44,7 @@ pub struct QIOChannelClass {
     pub parent_class: GObjectClass,
 
     pub io_writev: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             iov: *const iovec,
             niov: size_t,
@@ -55,7 +55,7 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
     pub io_readv: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             iov: *const iovec,
             niov: size_t,
@@ -66,11 +66,12 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
     pub io_close:
-        Option<unsafe extern "C" fn(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int>,
-    pub io_create_watch:
-        Option<unsafe extern "C" fn(ioc: *mut QIOChannel, condition: GIOCondition) -> *mut GSource>,
+        Option<unsafe extern "C-unwind" fn(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int>,
+    pub io_create_watch: Option<
+        unsafe extern "C-unwind" fn(ioc: *mut QIOChannel, condition: GIOCondition) -> *mut GSource,
+    >,
     pub io_set_blocking: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             enabled: glib_sys::gboolean,
             error: *mut *mut GError,
@@ -78,14 +79,18 @@ pub struct QIOChannelClass {
     >,
 
     pub io_shutdown: Option<
-        unsafe extern "C" fn(ioc: *mut QIOChannel, how: c_int, error: *mut *mut GError) -> c_int,
+        unsafe extern "C-unwind" fn(
+            ioc: *mut QIOChannel,
+            how: c_int,
+            error: *mut *mut GError,
+        ) -> c_int,
     >,
     pub io_set_cork:
-        Option<unsafe extern "C" fn(ioc: *mut QIOChannel, enabled: glib_sys::gboolean)>,
+        Option<unsafe extern "C-unwind" fn(ioc: *mut QIOChannel, enabled: glib_sys::gboolean)>,
     pub io_set_delay:
-        Option<unsafe extern "C" fn(ioc: *mut QIOChannel, enabled: glib_sys::gboolean)>,
+        Option<unsafe extern "C-unwind" fn(ioc: *mut QIOChannel, enabled: glib_sys::gboolean)>,
     pub io_seek: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             offset: i64,
             whence: c_int,
@@ -93,7 +98,7 @@ pub struct QIOChannelClass {
         ) -> i64,
     >,
     pub io_set_aio_fd_handler: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             context: *mut GMainContext,
             io_read: IOHandler,
@@ -103,14 +108,14 @@ pub struct QIOChannelClass {
     >,
 
     pub io_wait_fd: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             condition: GIOCondition,
             fd_condition: *mut GIOCondition,
         ) -> c_int,
     >,
     pub io_preadv: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             iov: *const iovec,
             niov: size_t,
@@ -119,7 +124,7 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
     pub io_pwritev: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             iov: *const iovec,
             niov: size_t,
@@ -128,12 +133,15 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
     pub io_flush:
-        Option<unsafe extern "C" fn(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int>,
+        Option<unsafe extern "C-unwind" fn(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int>,
     pub io_get_credentials: Option<
-        unsafe extern "C" fn(ioc: *mut QIOChannel, error: *mut *mut GError) -> *mut GCredentials,
+        unsafe extern "C-unwind" fn(
+            ioc: *mut QIOChannel,
+            error: *mut *mut GError,
+        ) -> *mut GCredentials,
     >,
     pub io_read_bytes: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             count: size_t,
             fds: *mut *mut GUnixFDList,
@@ -142,7 +150,7 @@ pub struct QIOChannelClass {
         ) -> *mut GBytes,
     >,
     pub io_write_bytes: Option<
-        unsafe extern "C" fn(
+        unsafe extern "C-unwind" fn(
             ioc: *mut QIOChannel,
             bytes: *mut GBytes,
             fds: *mut GUnixFDList,

@@ -25,7 +25,10 @@ use super::{
     output::{self, OutputStream},
     stream::{self, IoStream},
 };
-use crate::channel::{class::array, imp::prepare_tasks};
+use crate::channel::{
+    class::{PoolRef, array},
+    imp::prepare_tasks,
+};
 
 /// What belongs to a stream, or to one of its operations.
 #[derive(Debug)]
@@ -37,9 +40,9 @@ trait OfStream {}
 impl OfStream for InputStream {}
 impl OfStream for OutputStream {}
 impl OfStream for IoStream {}
-impl OfStream for gio::InputStream {}
-impl OfStream for gio::OutputStream {}
-impl OfStream for gio::IOStream {}
+impl OfStream for PoolRef<gio::InputStream> {}
+impl OfStream for PoolRef<gio::OutputStream> {}
+impl OfStream for PoolRef<gio::IOStream> {}
 impl OfStream for &mut [u8] {}
 
 // SAFETY: references to streams are counted atomically. By the contract of GIO a stream and its

@@ -1,6 +1,6 @@
-//! Threads that run code of this library alone.
+//! Threads that run code of this library alone, and threads that code of applications may end.
 
-use std::{io, thread};
+use std::{io, mem, thread};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
@@ -43,4 +43,31 @@ pub(crate) fn spawn(
         let _ = retry(|| before.thread_set_mask());
     }
     spawned.map(drop)
+}
+
+/// Calls a function of an application, which may end the thread.
+///
+/// When Python before 3.14 exits, it ends the other threads that are about to execute its code, by
+/// pthread_exit(3): that unwinds the stack, and would abort the process at the first frame that
+/// catches panics. The thread stops here in place of that, as in newer versions of Python.
+///
+/// `call` makes the call with an ABI that unwinds, and has nothing to drop meanwhile.
+#[inline]
+pub(crate) fn stop_on_unwind<T>(call: impl FnOnce() -> T) -> T {
+    let guard = StopOnUnwind;
+    let result = call();
+    mem::forget(guard);
+    result
+}
+
+struct StopOnUnwind;
+
+impl Drop for StopOnUnwind {
+    #[cold]
+    fn drop(&mut self) {
+        // A panic of a function in Rust is caught above.
+        while !thread::panicking() {
+            thread::park();
+        }
+    }
 }

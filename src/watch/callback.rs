@@ -3,16 +3,31 @@
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, mem, ptr};
+use std::{cell::RefCell, ffi::c_uint, hint::black_box, mem, ptr};
 
 use glib::{ControlFlow, IOCondition, prelude::*, thread_guard::ThreadGuard, translate::*};
 use glib_sys::{GIOCondition, GSource, GSourceFunc, gboolean, gpointer};
 use gobject_sys::{GClosure, GObject, GValue};
 
 use super::source::{is_of, is_watch};
+use crate::sys::thread::stop_on_unwind;
+
+unsafe extern "C-unwind" {
+    fn g_closure_invoke(
+        closure: *mut GClosure,
+        return_value: *mut GValue,
+        n_param_values: c_uint,
+        param_values: *const GValue,
+        invocation_hint: gpointer,
+    );
+}
+
+type Invoke =
+    unsafe extern "C-unwind" fn(*mut GClosure, *mut GValue, c_uint, *const GValue, gpointer);
 
 /// A `QIOChannelFunc`: this module refers to the channel as a `GObject`.
-pub(super) type WatchFunc = unsafe extern "C" fn(*mut GObject, GIOCondition, gpointer) -> gboolean;
+pub(super) type WatchFunc =
+    unsafe extern "C-unwind" fn(*mut GObject, GIOCondition, gpointer) -> gboolean;
 
 /// The type by which GLib passes the callback of a source, whatever its arguments are.
 pub(super) type PlainFunc = unsafe extern "C" fn(gpointer) -> gboolean;
@@ -27,7 +42,7 @@ const fn plain(func: WatchFunc) -> GSourceFunc {
 /// and the condition.
 pub(super) const CLOSURE_CALLBACK: GSourceFunc = plain(closure_callback);
 
-unsafe extern "C" fn closure_callback(
+unsafe extern "C-unwind" fn closure_callback(
     object: *mut GObject,
     condition: GIOCondition,
     data: gpointer,
@@ -39,13 +54,18 @@ unsafe extern "C" fn closure_callback(
         let condition: IOCondition = from_glib(condition);
         let arguments = [object.to_value(), condition.to_value()];
         let mut result = glib::Value::from_type(glib::Type::BOOL);
-        gobject_sys::g_closure_invoke(
-            data.cast::<GClosure>(),
-            result.to_glib_none_mut().0,
-            2,
-            arguments.as_ptr().cast::<GValue>(),
-            ptr::null_mut(),
-        );
+        // Another crate declares that it does not unwind, which the compiler must not use here.
+        let invoke = black_box::<Invoke>(g_closure_invoke);
+        let result_out = result.to_glib_none_mut().0;
+        stop_on_unwind(|| {
+            invoke(
+                data.cast(),
+                result_out,
+                2,
+                arguments.as_ptr().cast(),
+                ptr::null_mut(),
+            );
+        });
         result.get::<bool>().unwrap_or(false).into_glib()
     }
 }
@@ -111,7 +131,7 @@ where
     });
 }
 
-unsafe extern "C" fn call<T, F>(
+unsafe extern "C-unwind" fn call<T, F>(
     object: *mut GObject,
     condition: GIOCondition,
     data: gpointer,

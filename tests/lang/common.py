@@ -62,3 +62,12 @@ def wait_for(start, finish, *args, cancellable=None):
 
 def make_pair():
     return Qio.ChannelSocket.new_pair()
+
+
+def psk_creds(endpoint):
+    """Credentials with a pre-shared key."""
+    builder = Qio.TlsCredsBuilder.new(endpoint)
+    builder.add_psk("alice", b"sixteen bytes...")
+    if endpoint == Qio.TlsEndpoint.CLIENT:
+        builder.set_psk_user("alice")
+    return builder.build()

@@ -4,7 +4,7 @@ import ctypes
 import socket
 import threading
 
-from common import check, error_of, is_io, iterate_until, make_pair, wait_for
+from common import check, error_of, is_io, iterate_until, make_pair, psk_creds, wait_for
 from gi.repository import Gio, GLib, Qio
 
 # PyGObject passes no buffer to do_read_fn(): the function is set without its help.
@@ -217,16 +217,9 @@ def python_pair():
 
 
 def tls_over_python():
-    def creds(endpoint):
-        builder = Qio.TlsCredsBuilder.new(endpoint)
-        builder.add_psk("alice", b"sixteen bytes...")
-        if endpoint == Qio.TlsEndpoint.CLIENT:
-            builder.set_psk_user("alice")
-        return builder.build()
-
     one, other = python_pair()
-    client = Qio.ChannelTLS.new_client(one, creds(Qio.TlsEndpoint.CLIENT), None)
-    server = Qio.ChannelTLS.new_server(other, creds(Qio.TlsEndpoint.SERVER))
+    client = Qio.ChannelTLS.new_client(one, psk_creds(Qio.TlsEndpoint.CLIENT), None)
+    server = Qio.ChannelTLS.new_server(other, psk_creds(Qio.TlsEndpoint.SERVER))
     data = numbers(0, 50_000)
 
     async def transfer():

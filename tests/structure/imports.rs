@@ -35,7 +35,10 @@ const MODULES: [(&str, &[&str]); 20] = [
         ],
     ),
     ("hyper", &["channel", "hub"]),
-    ("gio", &["channel", "coroutine", "hub", "error", "types"]),
+    (
+        "gio",
+        &["channel", "coroutine", "hub", "sys", "error", "types"],
+    ),
     (
         "layer",
         &[

@@ -5,7 +5,7 @@ use std::{
     ffi::{c_int, c_uint},
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
-    ptr, slice,
+    ptr,
 };
 
 use gio_sys::{GCredentials, GUnixFDList};
@@ -13,13 +13,19 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GError, GIOCondition, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
-use super::{VFuncs, bytes_vfuncs, call::unsupported, fd_handler, gerror};
+use super::{
+    VFuncs,
+    arrays::{array, array_mut, borrowed_fds, give_fds},
+    bytes_vfuncs,
+    call::unsupported,
+    fd_handler, gerror,
+};
 use crate::{
     channel::{
         Channel,
         ffi::{QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass},
     },
-    error::{invalid, not_supported, would_block},
+    error::{not_supported, would_block},
     hub::Direction,
     types::{Flushed, ReadFlags, WriteFlags},
     watch,
@@ -81,7 +87,7 @@ unsafe fn refuse(ioc: *mut QIOChannel, error: *mut *mut GError, reason: io::Erro
 // The contract of the functions below: `ioc` is a live channel, arrays have the given lengths
 // (their pointer may be anything if that is 0), and `error` is NULL or writable.
 
-pub(super) unsafe extern "C" fn writev(
+pub(super) unsafe extern "C-unwind" fn writev(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -105,7 +111,7 @@ pub(super) unsafe extern "C" fn writev(
     }
 }
 
-pub(super) unsafe extern "C" fn readv(
+pub(super) unsafe extern "C-unwind" fn readv(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -132,7 +138,7 @@ pub(super) unsafe extern "C" fn readv(
     }
 }
 
-pub(super) unsafe extern "C" fn read_bytes(
+pub(super) unsafe extern "C-unwind" fn read_bytes(
     ioc: *mut QIOChannel,
     count: size_t,
     fds: *mut *mut GUnixFDList,
@@ -169,7 +175,7 @@ pub(super) unsafe extern "C" fn read_bytes(
     }
 }
 
-pub(super) unsafe extern "C" fn write_bytes(
+pub(super) unsafe extern "C-unwind" fn write_bytes(
     ioc: *mut QIOChannel,
     bytes: *mut GBytes,
     fds: *mut GUnixFDList,
@@ -204,12 +210,15 @@ pub(super) unsafe extern "C" fn write_bytes(
     }
 }
 
-pub(super) unsafe extern "C" fn close(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+pub(super) unsafe extern "C-unwind" fn close(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+) -> c_int {
     // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { refuse(ioc, error, unsupported("Closing is")) }
 }
 
-pub(super) unsafe extern "C" fn create_watch(
+pub(super) unsafe extern "C-unwind" fn create_watch(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
 ) -> *mut GSource {
@@ -227,7 +236,7 @@ pub(super) unsafe extern "C" fn create_watch(
     }
 }
 
-pub(super) unsafe extern "C" fn set_blocking(
+pub(super) unsafe extern "C-unwind" fn set_blocking(
     ioc: *mut QIOChannel,
     _enabled: gboolean,
     error: *mut *mut GError,
@@ -236,7 +245,7 @@ pub(super) unsafe extern "C" fn set_blocking(
     unsafe { refuse(ioc, error, unsupported("Changing the blocking mode is")) }
 }
 
-pub(super) unsafe extern "C" fn shutdown(
+pub(super) unsafe extern "C-unwind" fn shutdown(
     ioc: *mut QIOChannel,
     _how: c_int,
     error: *mut *mut GError,
@@ -246,9 +255,9 @@ pub(super) unsafe extern "C" fn shutdown(
 }
 
 /// Cork and delay are hints: the default is to ignore them.
-pub(super) unsafe extern "C" fn hint(_ioc: *mut QIOChannel, _enabled: gboolean) {}
+pub(super) unsafe extern "C-unwind" fn hint(_ioc: *mut QIOChannel, _enabled: gboolean) {}
 
-pub(super) unsafe extern "C" fn seek(
+pub(super) unsafe extern "C-unwind" fn seek(
     ioc: *mut QIOChannel,
     _offset: i64,
     _whence: c_int,
@@ -262,7 +271,7 @@ fn no_positions() -> io::Error {
     not_supported("Channel does not support random access")
 }
 
-pub(super) unsafe extern "C" fn wait_fd(
+pub(super) unsafe extern "C-unwind" fn wait_fd(
     _ioc: *mut QIOChannel,
     _condition: GIOCondition,
     _fd_condition: *mut GIOCondition,
@@ -270,7 +279,7 @@ pub(super) unsafe extern "C" fn wait_fd(
     QIO_CHANNEL_WAIT_WATCH
 }
 
-pub(super) unsafe extern "C" fn preadv(
+pub(super) unsafe extern "C-unwind" fn preadv(
     ioc: *mut QIOChannel,
     _iov: *const iovec,
     _niov: size_t,
@@ -281,7 +290,7 @@ pub(super) unsafe extern "C" fn preadv(
     unsafe { give(ioc, error, "", Err(no_positions())) }
 }
 
-pub(super) unsafe extern "C" fn pwritev(
+pub(super) unsafe extern "C-unwind" fn pwritev(
     ioc: *mut QIOChannel,
     _iov: *const iovec,
     _niov: size_t,
@@ -300,97 +309,18 @@ pub(crate) fn flushed(result: Flushed) -> c_int {
     }
 }
 
-pub(super) unsafe extern "C" fn flush(_ioc: *mut QIOChannel, _error: *mut *mut GError) -> c_int {
+pub(super) unsafe extern "C-unwind" fn flush(
+    _ioc: *mut QIOChannel,
+    _error: *mut *mut GError,
+) -> c_int {
     0
 }
 
-pub(super) unsafe extern "C" fn get_credentials(
+pub(super) unsafe extern "C-unwind" fn get_credentials(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
 ) -> *mut GCredentials {
     // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { refuse(ioc, error, unsupported("Getting peer credentials is")) };
     ptr::null_mut()
-}
-
-/// A C array as a slice; the pointer of an empty one may be anything.
-///
-/// # Safety
-///
-/// `first` must point to `len` valid elements that live and do not change for `'a`.
-pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
-    match len {
-        0 => &[],
-        // SAFETY: forwarded: `len` valid elements that do not change for `'a`.
-        len => unsafe { slice::from_raw_parts(first, len) },
-    }
-}
-
-/// As [`array`], mutable.
-///
-/// # Safety
-///
-/// As for [`array`], and no other reference to the elements may exist.
-pub(crate) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
-    match len {
-        0 => &mut [],
-        // SAFETY: forwarded: `len` valid elements without another reference.
-        len => unsafe { slice::from_raw_parts_mut(first, len) },
-    }
-}
-
-/// A C array of descriptors; an error if a number cannot be one: -1 is no value of a `BorrowedFd`.
-///
-/// # Safety
-///
-/// `first` must point to `len` numbers, and those that are descriptors stay open for `'a`.
-#[inline]
-pub(crate) unsafe fn borrowed_fds<'a>(
-    first: *const c_int,
-    len: usize,
-) -> Result<&'a [BorrowedFd<'a>], NegativeFd> {
-    // SAFETY: forwarded: `len` numbers. A `BorrowedFd` is `repr(transparent)` over its number.
-    unsafe {
-        match array(first, len).iter().all(|&fd| fd >= 0) {
-            true => Ok(array(first.cast(), len)),
-            false => Err(NegativeFd),
-        }
-    }
-}
-
-/// A number that cannot be a descriptor.
-#[derive(Debug)]
-pub(crate) struct NegativeFd;
-
-impl From<NegativeFd> for io::Error {
-    #[cold]
-    fn from(_: NegativeFd) -> Self {
-        invalid("A file descriptor to be passed is negative")
-    }
-}
-
-/// Returns received descriptors to the caller of a virtual function, in memory of `g_malloc`.
-///
-/// # Safety
-///
-/// `fds` and `nfds` must be the arguments of the virtual function: NULL, or writable.
-pub(crate) unsafe fn give_fds(received: Vec<OwnedFd>, fds: *mut *mut c_int, nfds: *mut size_t) {
-    if fds.is_null() {
-        return;
-    }
-    // SAFETY: forwarded: `fds` and `nfds` are writable; the new array has space for all.
-    unsafe {
-        *fds = ptr::null_mut();
-        if !nfds.is_null() {
-            *nfds = received.len();
-        }
-        if received.is_empty() || nfds.is_null() {
-            return;
-        }
-        let array = glib_sys::g_malloc_n(received.len(), size_of::<c_int>()).cast::<c_int>();
-        for (i, fd) in received.into_iter().enumerate() {
-            array.add(i).write(fd.into_raw_fd());
-        }
-        *fds = array;
-    }
 }

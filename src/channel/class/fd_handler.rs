@@ -71,7 +71,7 @@ impl Call {
 }
 
 /// The default of `io_set_aio_fd_handler`: level-triggered, as handlers expect.
-pub(super) unsafe extern "C" fn set(
+pub(super) unsafe extern "C-unwind" fn set(
     ioc: *mut QIOChannel,
     context: *mut GMainContext,
     io_read: IOHandler,

@@ -13,6 +13,7 @@ use glib_sys::GError;
 use crate::{
     channel::Channel,
     error::{from_glib_error, to_glib_error, with_context},
+    sys::thread::stop_on_unwind,
 };
 
 struct Original {
@@ -99,7 +100,7 @@ unsafe fn take(raw: *mut GError) -> io::Error {
 #[inline]
 pub(super) fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io::Result<()>) {
     let mut error = ptr::null_mut();
-    let result = call(&mut error);
+    let result = stop_on_unwind(|| call(&mut error));
     if error.is_null() {
         return (result, Ok(()));
     }

@@ -17,6 +17,7 @@ use crate::{
         ffi::{self, QIOChannel, QIOChannelClass},
         observed,
     },
+    sys::thread::stop_on_unwind,
     types::{Feature, Flushed, Readiness, Shutdown},
     watch,
 };
@@ -87,7 +88,7 @@ impl<'a> VFuncs<'a> {
         // SAFETY: `ioc` is an instance of `class`; the function returns a source that the caller
         // owns.
         unsafe {
-            let source = slot(self.ioc(), condition.into_glib());
+            let source = stop_on_unwind(|| slot(self.ioc(), condition.into_glib()));
             self.channel()
                 .watched(|watched| watch::adopt(watched, condition, source))
         }
@@ -117,13 +118,13 @@ impl<'a> VFuncs<'a> {
     pub(crate) fn set_cork(self, enabled: bool) {
         let slot = self.class.io_set_cork.unwrap_or(defaults::hint);
         // SAFETY: `ioc` is an instance of `class`.
-        unsafe { slot(self.ioc(), enabled.into_glib()) };
+        stop_on_unwind(|| unsafe { slot(self.ioc(), enabled.into_glib()) });
     }
 
     pub(crate) fn set_delay(self, enabled: bool) {
         let slot = self.class.io_set_delay.unwrap_or(defaults::hint);
         // SAFETY: `ioc` is an instance of `class`.
-        unsafe { slot(self.ioc(), enabled.into_glib()) };
+        stop_on_unwind(|| unsafe { slot(self.ioc(), enabled.into_glib()) });
     }
 
     pub(crate) fn seek(self, to: SeekFrom) -> io::Result<u64> {
@@ -161,14 +162,16 @@ impl<'a> VFuncs<'a> {
         let slot = self.class.io_set_aio_fd_handler.unwrap_or(fd_handler::set);
         // SAFETY: `ioc` is an instance of `class`; the caller promises that the handlers are
         // callable.
-        unsafe { slot(self.ioc(), context.to_glib_none().0, read, write, opaque) };
+        stop_on_unwind(|| unsafe {
+            slot(self.ioc(), context.to_glib_none().0, read, write, opaque);
+        });
     }
 
     pub(crate) fn wait_fd(self, condition: IOCondition) -> Readiness {
         let slot = self.class.io_wait_fd.unwrap_or(defaults::wait_fd);
         let mut wanted = 0;
         // SAFETY: `ioc` is an instance of `class`, and `wanted` is writable.
-        let fd = unsafe { slot(self.ioc(), condition.into_glib(), &mut wanted) };
+        let fd = stop_on_unwind(|| unsafe { slot(self.ioc(), condition.into_glib(), &mut wanted) });
         match fd {
             ffi::QIO_CHANNEL_WAIT_NOW => Readiness::Now,
             // A descriptor without a condition means that a binding raised an exception.

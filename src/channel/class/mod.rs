@@ -1,12 +1,14 @@
 //! The class of a channel: what a subclass overrides, and how its virtual functions are called.
 //!
-//! A virtual function is an `extern "C"` function in the class struct, so that every language can
-//! override it. Rust classes do so through [`ChannelImpl`] and generic trampolines (`trampoline`).
-//! All calls, also those from Rust, go through the one invoker of each function (`invoke`, `read`,
-//! `write`), which normalizes the results of other languages (`call`). `defaults` has the functions
-//! of the base class; `bytes_vfuncs` lets one function of a pair serve for both.
+//! A virtual function is an `extern "C-unwind"` function in the class struct, so that every
+//! language can override it. Rust classes do so through [`ChannelImpl`] and generic trampolines
+//! (`trampoline`). All calls, also those from Rust, go through the one invoker of each function
+//! (`invoke`, `read`, `write`), which normalizes the results of other languages (`call`).
+//! `defaults` has the functions of the base class; `bytes_vfuncs` lets one function of a pair serve
+//! for both.
 #![allow(unsafe_code)]
 
+mod arrays;
 mod buffers;
 mod bytes_vfuncs;
 mod call;
@@ -17,24 +19,28 @@ mod gerror;
 mod invoke;
 mod io_flags;
 pub(crate) mod native;
+mod pool_ref;
 mod read;
 #[cfg(test)]
 mod tests;
 mod trampoline;
 mod write;
 
+pub(crate) use arrays::{array, array_mut};
+#[cfg(feature = "capi")]
+pub(crate) use arrays::{borrowed_fds, give_fds};
 #[cfg(feature = "hyper")]
 pub(crate) use buffers::zeroed;
 pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
-pub(crate) use defaults::{array, array_mut};
 #[cfg(feature = "capi")]
-pub(crate) use defaults::{borrowed_fds, flushed, give_fds};
+pub(crate) use defaults::flushed;
 pub(crate) use gerror::describe;
 #[cfg(feature = "capi")]
 pub(crate) use gerror::report;
 pub(crate) use invoke::VFuncs;
 pub(crate) use io_flags::{IoFlags, Transferred};
+pub(crate) use pool_ref::PoolRef;
 
 use std::{
     ffi::c_void,

@@ -62,7 +62,7 @@ macro_rules! c_class {
 /// The bytes that the functions below read and write.
 static STORE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-unsafe extern "C" fn store_bytes(
+unsafe extern "C-unwind" fn store_bytes(
     _ioc: *mut QIOChannel,
     bytes: *mut GBytes,
     _fds: *mut GUnixFDList,
@@ -75,7 +75,7 @@ unsafe extern "C" fn store_bytes(
     bytes.len() as ssize_t
 }
 
-unsafe extern "C" fn take_bytes(
+unsafe extern "C-unwind" fn take_bytes(
     _ioc: *mut QIOChannel,
     count: size_t,
     _fds: *mut *mut GUnixFDList,
@@ -122,7 +122,7 @@ fn a_class_that_implements_only_the_bytes_functions_serves_iovecs_too() {
     assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
 }
 
-unsafe extern "C" fn chain_read_bytes(
+unsafe extern "C-unwind" fn chain_read_bytes(
     ioc: *mut QIOChannel,
     count: size_t,
     fds: *mut *mut GUnixFDList,
@@ -133,7 +133,7 @@ unsafe extern "C" fn chain_read_bytes(
     unsafe { defaults::read_bytes(ioc, count, fds, flags, error) }
 }
 
-unsafe extern "C" fn chain_readv(
+unsafe extern "C-unwind" fn chain_readv(
     ioc: *mut QIOChannel,
     iov: *const libc::iovec,
     niov: size_t,
@@ -163,7 +163,7 @@ fn a_class_that_chains_up_both_of_a_pair_gets_an_error_and_not_a_loop() {
     assert_eq!(e.kind(), io::ErrorKind::Unsupported);
 }
 
-unsafe extern "C" fn nothing_read(
+unsafe extern "C-unwind" fn nothing_read(
     _ioc: *mut QIOChannel,
     _count: size_t,
     _fds: *mut *mut GUnixFDList,
@@ -173,7 +173,7 @@ unsafe extern "C" fn nothing_read(
     ptr::null_mut()
 }
 
-unsafe extern "C" fn nothing_written(
+unsafe extern "C-unwind" fn nothing_written(
     _ioc: *mut QIOChannel,
     _bytes: *mut GBytes,
     _fds: *mut GUnixFDList,
@@ -186,7 +186,7 @@ unsafe extern "C" fn nothing_written(
     0
 }
 
-unsafe extern "C" fn zero_fd(
+unsafe extern "C-unwind" fn zero_fd(
     _ioc: *mut QIOChannel,
     _condition: GIOCondition,
     _fd_condition: *mut GIOCondition,
@@ -194,7 +194,10 @@ unsafe extern "C" fn zero_fd(
     0
 }
 
-unsafe extern "C" fn no_source(_ioc: *mut QIOChannel, _condition: GIOCondition) -> *mut GSource {
+unsafe extern "C-unwind" fn no_source(
+    _ioc: *mut QIOChannel,
+    _condition: GIOCondition,
+) -> *mut GSource {
     ptr::null_mut()
 }
 

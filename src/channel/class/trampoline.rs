@@ -18,7 +18,8 @@ use libc::{iovec, size_t, ssize_t};
 use self::guard::{byte_count, fallible, infallible};
 use super::{
     ChannelImpl, FdHandlers, VFuncs,
-    defaults::{self, array, array_mut, borrowed_fds, give, give_fds},
+    arrays::{array, array_mut, borrowed_fds, give_fds},
+    defaults::{self, give},
 };
 use crate::{
     channel::{
@@ -109,7 +110,7 @@ unsafe fn with_copies<R>(
 // Adjacent in the binary, together with the C functions that call them: after a system call each
 // page of code costs a TLB miss.
 #[unsafe(link_section = ".text.hot.qio")]
-unsafe extern "C" fn writev<T: ChannelImpl>(
+unsafe extern "C-unwind" fn writev<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -133,7 +134,7 @@ unsafe extern "C" fn writev<T: ChannelImpl>(
 }
 
 #[unsafe(link_section = ".text.hot.qio")]
-unsafe extern "C" fn readv<T: ChannelImpl>(
+unsafe extern "C-unwind" fn readv<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -187,12 +188,15 @@ unsafe fn readv_unusual<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn close<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+unsafe extern "C-unwind" fn close<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+) -> c_int {
     // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe { fallible(ioc, error, "close", -1, |imp: &T| imp.close().map(|()| 0)) }
 }
 
-unsafe extern "C" fn create_watch<T: ChannelImpl>(
+unsafe extern "C-unwind" fn create_watch<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
 ) -> *mut GSource {
@@ -208,7 +212,7 @@ unsafe extern "C" fn create_watch<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn set_blocking<T: ChannelImpl>(
+unsafe extern "C-unwind" fn set_blocking<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     enabled: gboolean,
     error: *mut *mut GError,
@@ -221,7 +225,7 @@ unsafe extern "C" fn set_blocking<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn shutdown<T: ChannelImpl>(
+unsafe extern "C-unwind" fn shutdown<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     how: c_int,
     error: *mut *mut GError,
@@ -244,17 +248,17 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn set_cork<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
+unsafe extern "C-unwind" fn set_cork<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
     // SAFETY: the contract of the slot: `ioc` is an instance of `T`.
     unsafe { infallible(ioc, (), |imp: &T| imp.set_cork(from_glib(enabled))) };
 }
 
-unsafe extern "C" fn set_delay<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
+unsafe extern "C-unwind" fn set_delay<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
     // SAFETY: the contract of the slot: `ioc` is an instance of `T`.
     unsafe { infallible(ioc, (), |imp: &T| imp.set_delay(from_glib(enabled))) };
 }
 
-unsafe extern "C" fn seek<T: ChannelImpl>(
+unsafe extern "C-unwind" fn seek<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     offset: i64,
     whence: c_int,
@@ -278,7 +282,7 @@ unsafe extern "C" fn seek<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
+unsafe extern "C-unwind" fn set_aio_fd_handler<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     context: *mut GMainContext,
     read: IOHandler,
@@ -302,7 +306,7 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn wait_fd<T: ChannelImpl>(
+unsafe extern "C-unwind" fn wait_fd<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
     fd_condition: *mut GIOCondition,
@@ -322,7 +326,7 @@ unsafe extern "C" fn wait_fd<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn preadv<T: ChannelImpl>(
+unsafe extern "C-unwind" fn preadv<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -347,7 +351,7 @@ unsafe extern "C" fn preadv<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn pwritev<T: ChannelImpl>(
+unsafe extern "C-unwind" fn pwritev<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
     niov: size_t,
@@ -363,7 +367,10 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
     }
 }
 
-unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+unsafe extern "C-unwind" fn flush<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+) -> c_int {
     // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(ioc, error, "flush", -1, |imp: &T| {
@@ -372,7 +379,7 @@ unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mu
     }
 }
 
-unsafe extern "C" fn get_credentials<T: ChannelImpl>(
+unsafe extern "C-unwind" fn get_credentials<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
 ) -> *mut GCredentials {

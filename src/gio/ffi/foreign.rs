@@ -12,6 +12,7 @@ use glib::translate::*;
 
 use super::{Confined, terminated};
 use crate::{
+    channel::class::PoolRef,
     error::{from_glib_error, invalid, io_error, would_block},
     hub::Direction,
     types::total_len,
@@ -20,14 +21,14 @@ use crate::{
 /// The half that reads. The caller makes one call at a time.
 #[derive(Debug)]
 pub(crate) struct ForeignInput {
-    stream: Confined<gio::InputStream>,
+    stream: Confined<PoolRef<gio::InputStream>>,
     can_poll: bool,
 }
 
 /// The half that writes. The caller makes one call at a time.
 #[derive(Debug)]
 pub(crate) struct ForeignOutput {
-    stream: Confined<gio::OutputStream>,
+    stream: Confined<PoolRef<gio::OutputStream>>,
     can_poll: bool,
     /// The most bytes that are written without blocking.
     most: usize,
@@ -36,7 +37,7 @@ pub(crate) struct ForeignOutput {
 /// The pair.
 #[derive(Debug)]
 pub(crate) struct ForeignStream {
-    stream: Confined<gio::IOStream>,
+    stream: Confined<PoolRef<gio::IOStream>>,
     /// Whether its halves are those of a socket.
     is_of_socket: bool,
 }
@@ -46,7 +47,7 @@ impl ForeignInput {
         let pollable = stream.dynamic_cast_ref::<gio::PollableInputStream>();
         Self {
             can_poll: pollable.is_some_and(PollableInputStreamExt::can_poll),
-            stream: Confined::new(stream.clone()),
+            stream: Confined::new(PoolRef::new(stream.clone())),
         }
     }
 
@@ -113,7 +114,7 @@ impl ForeignOutput {
                 true => PIPE_BUF,
                 false => usize::MAX,
             },
-            stream: Confined::new(stream.clone()),
+            stream: Confined::new(PoolRef::new(stream.clone())),
         }
     }
 
@@ -213,7 +214,7 @@ impl ForeignOutput {
 impl ForeignStream {
     pub(crate) fn new(stream: &gio::IOStream) -> Self {
         let mut this = Self {
-            stream: Confined::new(stream.clone()),
+            stream: Confined::new(PoolRef::new(stream.clone())),
             is_of_socket: false,
         };
         let input = this.input().map(|half| half.stream().type_().name());

@@ -1,15 +1,16 @@
-//! Calls of streams whose class may end the thread.
+//! Calls of streams whose class may end the thread: see [`thread::stop_on_unwind`].
 //!
-//! When Python exits, it ends the other threads that execute its code, by pthread_exit(3): that
-//! unwinds the stack, and would abort the process at the first frame that catches panics. The
-//! thread stops in place of that, as threads of newer versions of Python do.
+//! Other crates declare these functions as ones that do not unwind. The compiler merges the
+//! declarations: `black_box` hides which function is called.
 
-use std::{mem, ptr, thread};
+use std::{hint::black_box, ptr};
 
 use gio_sys::{GCancellable, GIOStream, GInputStream, GOutputStream, GSeekable};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GSeekType, gboolean};
 use libc::{size_t, ssize_t};
+
+use crate::sys::thread;
 
 unsafe extern "C-unwind" {
     fn g_input_stream_read(
@@ -55,26 +56,13 @@ unsafe extern "C-unwind" {
     ) -> gboolean;
 }
 
-/// Stops the thread where the stack is unwound past it.
-struct StopOnUnwind;
-
-impl Drop for StopOnUnwind {
-    fn drop(&mut self) {
-        loop {
-            thread::park();
-        }
-    }
-}
-
 fn call<T>(
     cancellable: Option<&gio::Cancellable>,
     function: impl FnOnce(*mut GCancellable, *mut *mut GError) -> T,
 ) -> Result<T, glib::Error> {
     let mut error = ptr::null_mut();
     let cancellable = cancellable.map_or(ptr::null_mut(), ObjectType::as_ptr);
-    let guard = StopOnUnwind;
-    let result = function(cancellable, &mut error);
-    mem::forget(guard);
+    let result = thread::stop_on_unwind(|| function(cancellable, &mut error));
     match error.is_null() {
         true => Ok(result),
         // SAFETY: the function has set the error, which the caller owns.
@@ -87,10 +75,18 @@ pub(super) fn read(
     buf: &mut [u8],
     cancellable: &gio::Cancellable,
 ) -> Result<isize, glib::Error> {
+    type Read = unsafe extern "C-unwind" fn(
+        *mut GInputStream,
+        *mut u8,
+        size_t,
+        *mut GCancellable,
+        *mut *mut GError,
+    ) -> ssize_t;
+    let read = black_box::<Read>(g_input_stream_read);
+    let (buffer, count) = (buf.as_mut_ptr(), buf.len());
     // SAFETY: live objects, and a buffer of this length.
     call(Some(cancellable), |cancellable, error| unsafe {
-        let (buffer, count) = (buf.as_mut_ptr(), buf.len());
-        g_input_stream_read(stream.as_ptr(), buffer, count, cancellable, error)
+        read(stream.as_ptr(), buffer, count, cancellable, error)
     })
 }
 
@@ -99,9 +95,17 @@ pub(super) fn write(
     buf: &[u8],
     cancellable: &gio::Cancellable,
 ) -> Result<isize, glib::Error> {
+    type Write = unsafe extern "C-unwind" fn(
+        *mut GOutputStream,
+        *const u8,
+        size_t,
+        *mut GCancellable,
+        *mut *mut GError,
+    ) -> ssize_t;
+    let write = black_box::<Write>(g_output_stream_write);
     // SAFETY: live objects, and a buffer of this length.
     call(Some(cancellable), |cancellable, error| unsafe {
-        g_output_stream_write(stream.as_ptr(), buf.as_ptr(), buf.len(), cancellable, error)
+        write(stream.as_ptr(), buf.as_ptr(), buf.len(), cancellable, error)
     })
 }
 
@@ -110,39 +114,42 @@ pub(super) fn flush(
     stream: &gio::OutputStream,
     cancellable: &gio::Cancellable,
 ) -> Result<bool, glib::Error> {
-    // SAFETY: live objects.
-    call(Some(cancellable), |cancellable, error| unsafe {
-        from_glib(g_output_stream_flush(stream.as_ptr(), cancellable, error))
-    })
+    status(g_output_stream_flush, stream, Some(cancellable))
 }
 
 pub(super) fn close_input(
     stream: &gio::InputStream,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<bool, glib::Error> {
-    // SAFETY: live objects.
-    call(cancellable, |cancellable, error| unsafe {
-        from_glib(g_input_stream_close(stream.as_ptr(), cancellable, error))
-    })
+    status(g_input_stream_close, stream, cancellable)
 }
 
 pub(super) fn close_output(
     stream: &gio::OutputStream,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<bool, glib::Error> {
-    // SAFETY: live objects.
-    call(cancellable, |cancellable, error| unsafe {
-        from_glib(g_output_stream_close(stream.as_ptr(), cancellable, error))
-    })
+    status(g_output_stream_close, stream, cancellable)
 }
 
 pub(super) fn close(
     stream: &gio::IOStream,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<bool, glib::Error> {
-    // SAFETY: live objects.
+    status(g_io_stream_close, stream, cancellable)
+}
+
+type Status<T> =
+    unsafe extern "C-unwind" fn(*mut T, *mut GCancellable, *mut *mut GError) -> gboolean;
+
+fn status<T: ObjectType>(
+    function: Status<T::GlibType>,
+    stream: &T,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<bool, glib::Error> {
+    let function = black_box(function);
+    // SAFETY: live objects, and a function of the class of `stream`.
     call(cancellable, |cancellable, error| unsafe {
-        from_glib(g_io_stream_close(stream.as_ptr(), cancellable, error))
+        from_glib(function(stream.as_ptr(), cancellable, error))
     })
 }
 
@@ -151,17 +158,17 @@ pub(super) fn seek(
     offset: i64,
     kind: glib::SeekType,
 ) -> Result<bool, glib::Error> {
-    call(None, |cancellable, error| {
-        // SAFETY: a live object of that interface, and `error` is writable.
-        let moved = unsafe {
-            g_seekable_seek(
-                seekable.as_ptr(),
-                offset,
-                kind.into_glib(),
-                cancellable,
-                error,
-            )
-        };
-        moved != 0
+    type Seek = unsafe extern "C-unwind" fn(
+        *mut GSeekable,
+        i64,
+        GSeekType,
+        *mut GCancellable,
+        *mut *mut GError,
+    ) -> gboolean;
+    let seek = black_box::<Seek>(g_seekable_seek);
+    // SAFETY: a live object of that interface, and `error` is writable.
+    call(None, |cancellable, error| unsafe {
+        let kind = kind.into_glib();
+        from_glib(seek(seekable.as_ptr(), offset, kind, cancellable, error))
     })
 }

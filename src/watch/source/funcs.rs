@@ -9,6 +9,7 @@ use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolea
 use super::{FUNCS, IDLE_FUNCS, State, WaitFdFn, WatchKind, WatchSource};
 use crate::{
     hub::Hub,
+    sys::thread::stop_on_unwind,
     types::Readiness,
     watch::{
         ALWAYS, callback,
@@ -273,7 +274,7 @@ pub(super) unsafe extern "C" fn dispatch(
         state.dispatching.set(true);
         let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
         let observed = state.channel_state.stats.before_callback();
-        let again = func(object, condition.into_glib(), data);
+        let again = stop_on_unwind(|| func(object, condition.into_glib(), data));
         if let Some((stats, calls)) = observed
             && again != G_SOURCE_REMOVE
         {

@@ -13,7 +13,12 @@ use super::{
     state::{Call, CloseState, Received, Shut},
     without_signal,
 };
-use crate::{channel::blocking, error::io_error, hub::Direction, types::Shutdown};
+use crate::{
+    channel::{blocking, class::PoolRef},
+    error::io_error,
+    hub::Direction,
+    types::Shutdown,
+};
 
 /// How long a close in a thread of the pool waits for a write in progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,7 +94,7 @@ impl Streams {
             .flatten()
             .any(Call::is_stuck);
         drop(state);
-        cancelled.iter().for_each(CancellableExt::cancel);
+        cancelled.iter().for_each(|call| call.cancel());
         let closed = match is_idle {
             true if may_wait => {
                 self.close_all();
@@ -147,7 +152,7 @@ impl Streams {
     pub(super) fn close_half(self: &Arc<Self>, side: Direction) {
         self.enter_pool(side);
         let cancellable = self.close_cancellable();
-        let cancellable = cancellable.as_ref();
+        let cancellable = cancellable.as_deref();
         let result = match side {
             Direction::Read => self.input.as_ref().map(|half| half.close(cancellable)),
             Direction::Write => self.close_output(cancellable),
@@ -169,7 +174,7 @@ impl Streams {
 
     pub(super) fn close_all(self: &Arc<Self>) {
         let cancellable = self.close_cancellable();
-        let cancellable = cancellable.as_ref();
+        let cancellable = cancellable.as_deref();
         let result = match &self.whole {
             // Closing flushes.
             Some(whole) => without_signal(|| whole.close(cancellable)),
@@ -184,9 +189,9 @@ impl Streams {
     }
 
     /// A cancellable for closing, with which nothing is sent, if the channel was aborted.
-    fn close_cancellable(&self) -> Option<gio::Cancellable> {
+    fn close_cancellable(&self) -> Option<PoolRef<gio::Cancellable>> {
         self.is_aborted.load(Ordering::Acquire).then(|| {
-            let cancellable = gio::Cancellable::new();
+            let cancellable = PoolRef::new(gio::Cancellable::new());
             cancellable.cancel();
             cancellable
         })

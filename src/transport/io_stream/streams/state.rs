@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    channel::class::PoolRef,
     error::{closed, io_error},
     hub::Direction,
     sync::{Creator, thread_number},
@@ -41,7 +42,7 @@ pub(super) struct Call {
     /// The thread that makes it, or 0 before that has begun.
     pub(super) thread: u64,
     pub(super) creator: Creator,
-    pub(super) cancellable: Option<gio::Cancellable>,
+    pub(super) cancellable: Option<PoolRef<gio::Cancellable>>,
     /// It writes data that were accepted: closing does not cancel it.
     pub(super) has_accepted: bool,
 }
@@ -139,13 +140,13 @@ impl State {
         &mut self,
         side: Direction,
         has_accepted: bool,
-    ) -> io::Result<gio::Cancellable> {
+    ) -> io::Result<PoolRef<gio::Cancellable>> {
         let call = Call {
             has_accepted,
             ..Call::in_pool()
         };
         self.begin(side, call)?;
-        let cancellable = gio::Cancellable::new();
+        let cancellable = PoolRef::new(gio::Cancellable::new());
         let call = self.side(side).call.as_mut().expect("has begun");
         call.cancellable = Some(cancellable.clone());
         Ok(cancellable)
@@ -191,7 +192,7 @@ impl Call {
 
     /// What cancels the call. Not in a child that was forked meanwhile: it has no such call, and a
     /// thread of the parent may have held locks of GLib.
-    pub(super) fn cancellable(&self) -> Option<gio::Cancellable> {
+    pub(super) fn cancellable(&self) -> Option<PoolRef<gio::Cancellable>> {
         let cancellable = self.cancellable.clone();
         cancellable.filter(|_| !self.creator.is_parent())
     }

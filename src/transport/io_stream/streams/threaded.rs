@@ -14,7 +14,7 @@ use super::{
     without_signal,
 };
 use crate::{
-    channel::blocking,
+    channel::{blocking, class::PoolRef},
     hub::Direction,
     sys::{lock, without_sigpipe},
     types::zeros,
@@ -67,7 +67,7 @@ impl Streams {
     pub(super) fn read_later(
         self: &Arc<Self>,
         size: usize,
-        cancellable: Cancellable,
+        cancellable: PoolRef<Cancellable>,
     ) -> io::Result<()> {
         self.begin_in_pool(Direction::Read, move |this| {
             let result = zeros(size.min(CHUNK)).and_then(|mut data| {
@@ -90,7 +90,7 @@ impl Streams {
     pub(super) fn write_later(
         self: &Arc<Self>,
         iov: &[IoSlice<'_>],
-        cancellable: Cancellable,
+        cancellable: PoolRef<Cancellable>,
         answer: Option<Arc<Answer>>,
     ) -> io::Result<usize> {
         let bytes = iov.iter().flat_map(|buf| buf.iter().copied());
@@ -121,7 +121,10 @@ impl Streams {
     }
 
     /// Flushes later, likewise.
-    pub(super) fn flush_later(self: &Arc<Self>, cancellable: Cancellable) -> io::Result<()> {
+    pub(super) fn flush_later(
+        self: &Arc<Self>,
+        cancellable: PoolRef<Cancellable>,
+    ) -> io::Result<()> {
         self.begin_in_pool(Direction::Write, move |this| {
             let output = this.output.as_ref().expect("a half that writes");
             let result = without_signal(|| output.flush(&cancellable));

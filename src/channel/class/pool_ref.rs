@@ -1,0 +1,48 @@
+//! References that a thread of the pool may release.
+
+use std::{hint::black_box, mem::ManuallyDrop, ops::Deref};
+
+use glib::object::ObjectType;
+use gobject_sys::GObject;
+
+use crate::sys::thread::stop_on_unwind;
+
+unsafe extern "C-unwind" {
+    fn g_object_unref(object: *mut GObject);
+}
+
+/// A reference to an object of an application, or with data of one. Its release may call the
+/// application: disposal, weak references, and the wrapper that Python has for the object.
+#[derive(Debug)]
+pub(crate) struct PoolRef<T: ObjectType>(ManuallyDrop<T>);
+
+impl<T: ObjectType> PoolRef<T> {
+    pub(crate) fn new(object: T) -> Self {
+        Self(ManuallyDrop::new(object))
+    }
+}
+
+impl<T: ObjectType> Clone for PoolRef<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ObjectType> Deref for PoolRef<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ObjectType> Drop for PoolRef<T> {
+    fn drop(&mut self) {
+        let object = self.0.as_ptr().cast();
+        // Another crate declares that it does not unwind, which the compiler must not use here.
+        let unref = black_box::<unsafe extern "C-unwind" fn(_)>(g_object_unref);
+        // SAFETY: `new` has taken a reference, which nothing else releases, as `ManuallyDrop` does
+        // not.
+        stop_on_unwind(|| unsafe { unref(object) });
+    }
+}
