@@ -54,27 +54,19 @@ pub(super) async fn read(
     let size = buf.len().min(CHUNK);
     let data = match at {
         Some(offset) => {
-            check_open(channel)?;
+            VFuncs::of(channel).check_open()?;
             pool(file, move |fd| read_at(fd, size, offset)).await?
         }
         None => {
             let held = position_lock(channel).acquire().await;
-            check_open(channel)?;
+            VFuncs::of(channel).check_open()?;
             let pushback = &channel.imp().channel_state.pushback;
             let taken = pushback.take(&mut [IoSliceMut::new(buf)], None, false);
             if let Some(count) = taken {
                 return Ok(count);
             }
-            let start = position(file)?;
-            let (moving, undo) = PositionMove::new(channel, file);
-            let data = pool(file, move |fd| {
-                let data = read_at(fd, size, start)?;
-                moving.commit(data.len(), start, Some(held))?;
-                Ok(data)
-            })
-            .await?;
-            undo.keep();
-            data
+            let read = move |fd: BorrowedFd<'_>, start| read_at(fd, size, start);
+            at_position(channel, file, held, read, Vec::len).await?
         }
     };
     buf[..data.len()].copy_from_slice(&data);
@@ -96,7 +88,7 @@ pub(super) async fn write(
     buf: &[u8],
     at: Option<u64>,
 ) -> io::Result<usize> {
-    check_open(channel)?;
+    VFuncs::of(channel).check_open()?;
     let data = buf[..buf.len().min(CHUNK)].to_vec();
     let count = match at {
         Some(offset) => {
@@ -106,37 +98,45 @@ pub(super) async fn write(
         }
         None => {
             let held = position_lock(channel).acquire().await;
-            check_open(channel)?;
+            VFuncs::of(channel).check_open()?;
             channel.take_back_pushback()?;
-            let appends = sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
-            let start = position(file)?;
-            let (moving, undo) = PositionMove::new(channel, file);
-            let count = pool(file, move |fd| {
-                let iov = [IoSlice::new(&data)];
-                if appends {
-                    // The kernel selects the offset, and moves the position.
-                    let count = vectored::writev(fd, &iov)?;
-                    drop(held);
-                    return Ok(count);
-                }
-                let count = vectored::pwritev(fd, &iov, start)?;
-                moving.commit(count, start, Some(held))?;
-                Ok(count)
-            })
-            .await?;
-            undo.keep();
-            count
+            if sys_file::appends(file.get().ok_or_else(closed)?.as_fd())? {
+                // The kernel selects the offset, and moves the position.
+                let append = move |fd: BorrowedFd<'_>| {
+                    let _held = held;
+                    vectored::writev(fd, &[IoSlice::new(&data)])
+                };
+                pool(file, append).await?
+            } else {
+                let write = move |fd: BorrowedFd<'_>, start| {
+                    vectored::pwritev(fd, &[IoSlice::new(&data)], start)
+                };
+                at_position(channel, file, held, write, |count| *count).await?
+            }
         }
     };
     observed::moved(channel, Direction::Write, count);
     Ok(count)
 }
 
-fn check_open(channel: &Channel) -> io::Result<()> {
-    match channel.imp().is_closed() {
-        true => Err(closed()),
-        false => Ok(()),
-    }
+/// Calls a function at the position, which then moves by the count of the result.
+async fn at_position<T: Send + 'static>(
+    channel: &Channel,
+    file: &Arc<SharedFd>,
+    held: AsyncGuard,
+    call: impl FnOnce(BorrowedFd<'_>, u64) -> io::Result<T> + Send + 'static,
+    count: fn(&T) -> usize,
+) -> io::Result<T> {
+    let start = position(file)?;
+    let (moving, undo) = PositionMove::new(channel, file);
+    let result = pool(file, move |fd| {
+        let result = call(fd, start)?;
+        moving.commit(count(&result), start, Some(held))?;
+        Ok(result)
+    })
+    .await?;
+    undo.keep();
+    Ok(result)
 }
 
 /// The lock of the position, which a call at it holds until it has ended and moved it. It is held
@@ -185,12 +185,11 @@ impl PositionMove {
         let mut state = self.state.lock();
         let moved = match *state {
             // Relative: what has moved it meanwhile without the lock stays moved.
-            MoveState::Pending => skip(&self.file, count),
-            _ => Ok(()),
+            MoveState::Pending => {
+                skip(&self.file, count).map(|()| *state = MoveState::Moved { start, count })
+            }
+            MoveState::Moved { .. } | MoveState::Over => Ok(()),
         };
-        if moved.is_ok() && matches!(*state, MoveState::Pending) {
-            *state = MoveState::Moved { start, count };
-        }
         let released = held.map(AsyncGuard::release);
         drop(state);
         drop(released);

@@ -45,7 +45,7 @@ pub struct Channel {
     creator: Creator,
     /// The socket, if `io_readv` and `io_writev` transfer the bytes of one.
     pub(crate) stream: OnceLock<StreamSocket>,
-    /// The waiters, which also have the closed flag.
+    /// The closed flag, what was pushed back, and the wake epoch.
     pub(crate) channel_state: Arc<ChannelState>,
     /// What limits the handshakes of layers over this channel.
     pub(crate) handshakes: OnceLock<Arc<dyn HandshakeLimit>>,

@@ -119,12 +119,8 @@ fn observed_close<T>(channel: &Channel, call: impl FnOnce() -> io::Result<T>) ->
     let stats = stats(channel);
     // A layered channel that closes its lower channel leaves what it does not need.
     if !observe::is_measured() {
-        let unread = channel
-            .imp()
-            .channel_state
-            .pushback
-            .len()
-            .max(unread(channel));
+        let pushback = &channel.imp().channel_state.pushback;
+        let unread = unread(channel).max(pushback.len());
         if unread > 0 {
             stats.closed_unread(unread);
         }

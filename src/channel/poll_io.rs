@@ -158,7 +158,8 @@ impl PollIo {
         // No descriptor reports what a layered channel has buffered: it is always tried.
         let lower = channel.lower();
         let layer = lower.is_some();
-        let mut again = mem::take(&mut self.assume_ready);
+        let assumed = mem::take(&mut self.assume_ready);
+        let mut again = false;
         loop {
             let epoch = epoch_over(channel, lower);
             if blocking && !own {
@@ -173,7 +174,8 @@ impl PollIo {
             // Outside of a hub, and in a nested main loop inside a task, the recorded readiness may
             // be stale, and no re-check would run in time.
             let readiness_may_be_stale = !self.is_waiting() && running.is_null();
-            let has_event = again
+            let has_event = assumed
+                || again
                 || seen.is_none_or(ReadyEvent::is_ready)
                 || self.is_waiting() && self.epoch != epoch
                 || self.has_pushback(channel)

@@ -34,7 +34,7 @@ pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Resu
     }))?
 }
 
-/// Leaves the list of the waiters when the wait is over.
+/// Ends the wait when it is dropped.
 struct ReadWait<'a> {
     channel_state: &'a ChannelState,
     state: Arc<WaitState>,

@@ -18,8 +18,9 @@ use super::{
     half::{ChannelCell, channel_property},
     input::InputStream,
     output::OutputStream,
+    task::until_cancelled,
 };
-use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _, cancellable_future, flush};
+use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _, flush};
 
 pub(super) mod imp {
     use super::*;
@@ -110,16 +111,6 @@ pub(super) async fn close_future(
         Poll::Pending => until_cancelled(closing, cancellable).await,
     };
     flushed.and(closed)
-}
-
-async fn until_cancelled(
-    future: impl Future<Output = io::Result<()>>,
-    cancellable: Option<gio::Cancellable>,
-) -> io::Result<()> {
-    match cancellable {
-        Some(cancellable) => cancellable_future(future, cancellable).await,
-        None => future.await,
-    }
 }
 
 glib::wrapper! {

@@ -162,11 +162,19 @@ pub(crate) async fn run<T>(
     future: impl Future<Output = io::Result<T>>,
     to_error: impl Fn(&io::Error) -> glib::Error,
 ) {
-    let result = match cancellable {
+    let result = until_cancelled(future, cancellable).await;
+    task.complete(result.map_err(|e| to_error(&e)));
+}
+
+/// The result of a future, or that it was cancelled.
+pub(super) async fn until_cancelled<T>(
+    future: impl Future<Output = io::Result<T>>,
+    cancellable: Option<gio::Cancellable>,
+) -> io::Result<T> {
+    match cancellable {
         Some(cancellable) => cancellable_future(future, cancellable).await,
         None => future.await,
-    };
-    task.complete(result.map_err(|e| to_error(&e)));
+    }
 }
 
 /// Whether `result` is that of an operation of `object`, which the function with this tag started.

@@ -1,9 +1,10 @@
 //! The steps of a flow in a future with a file on disk on one side: in the thread pool, as they may
 //! take long.
 //!
-//! A position moves when the result has arrived: a dropped flow has read nothing. A dropped write
-//! to a file may still be completed, and does not move the position. A copy holds the locks of both
-//! positions, a step by memory that of the file that it reads or writes.
+//! A position moves in the pool, which is undone if the flow is dropped before it has the result:
+//! it has then read nothing, and a write, which may still be completed, does not move the position.
+//! A copy holds the locks of both positions, a step by memory that of the file that it reads or
+//! writes.
 
 use std::{io, os::fd::AsFd, sync::Arc};
 

@@ -43,12 +43,7 @@ impl Flow<'_> {
             // Data has come by now, or the kernel waits for something else: it may fail like that
             // at urgent data of TCP too, and no event would follow.
             Err(e) if would_block(&e) && raw_fds.source_is_ready(self.source)? => {
-                let is_stalled = self.futile == MAX_FUTILE;
-                self.futile = if is_stalled { 0 } else { self.futile + 1 };
-                return Ok(match is_stalled {
-                    true => self.by_memory(),
-                    false => Progress::More,
-                });
+                return Ok(self.moved_nothing());
             }
             filled => filled?,
         };
@@ -98,13 +93,21 @@ impl Flow<'_> {
                     Ok(Progress::More)
                 }
                 // That side is ready by now, unless the kernel waits for something else.
-                None if self.futile == MAX_FUTILE => Ok(self.by_memory()),
-                None => {
-                    self.futile += 1;
-                    Ok(Progress::More)
-                }
+                None => Ok(self.moved_nothing()),
             },
             Err(e) => Err(e),
+        }
+    }
+
+    /// The step after one that moved nothing although both sides are ready.
+    fn moved_nothing(&mut self) -> Progress {
+        self.futile += 1;
+        match self.futile > MAX_FUTILE {
+            true => {
+                self.futile = 0;
+                self.by_memory()
+            }
+            false => Progress::More,
         }
     }
 
