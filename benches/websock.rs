@@ -2,10 +2,11 @@
 //! libsoup, Python's zlib, websocat and websockify.
 //!
 //! The two sides of a case run alternately, with the same messages over the same kind of sockets,
-//! both ends on one loop; a relay is a process of its own. `cargo bench --bench websock --
-//! [FILTER]` runs the cases whose names contain FILTER, and prints both sides and the median of the
-//! ratios of neighbors. Instructions are counted by callgrind, and memory is that of the heap, in
-//! processes of their own. A peer that is not installed is skipped, which is printed.
+//! both ends on one loop, and an allocator that keeps free memory; a relay is a process of its own.
+//! `cargo bench --bench websock -- [FILTER]` runs the cases whose names contain FILTER, and prints
+//! both sides and the median of the ratios of neighbors. Instructions are counted by callgrind, and
+//! memory is that of the heap, in processes of their own. A peer that is not installed is skipped,
+//! which is printed.
 
 #[path = "peers/clock.rs"]
 mod clock;
@@ -19,6 +20,7 @@ mod processes;
 mod verdict;
 
 mod websock {
+    pub(crate) mod allocator;
     pub(crate) mod cases;
     pub(crate) mod ends;
     pub(crate) mod memory;
@@ -35,6 +37,7 @@ use processes::figure_of;
 use verdict::Verdict;
 
 use websock::{
+    allocator,
     cases::{CASES, Case, Figure, Side, Task},
     ends::{Fast, FastBuffered, Tungstenite},
     memory, python, relay, soup,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         ["--case", name, "--side", side] => return code(run_side(name, side)),
         _ => {}
     }
+    allocator::keep_free_memory();
     let filter = words.first().copied().unwrap_or_default();
     println!(
         "{:<28} {:<22} {:>10} {:>10} {:<12} {:>6} {:>6}",
