@@ -291,7 +291,15 @@ fn the_journey_in_python() {
 #[test]
 fn python_exits_while_other_threads_execute_its_code() {
     needs!("python3-gi", "gobject-introspection");
-    for thread in ["call", "reference", "close", "class", "watch"] {
+    for thread in [
+        "call",
+        "reference",
+        "close",
+        "class",
+        "watch",
+        "pool",
+        "callback",
+    ] {
         python("tests/lang/exit.py").arg(thread).run("exit: ok");
     }
 }

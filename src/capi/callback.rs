@@ -5,12 +5,18 @@ use std::mem;
 use glib_sys::{GDestroyNotify, gpointer};
 
 use super::Argument;
+use crate::sys::thread::stop_on_unwind;
+
+type Notify = unsafe extern "C" fn(gpointer);
+
+/// The same function, which may end the thread.
+type UnwindingNotify = unsafe extern "C-unwind" fn(gpointer);
 
 /// A function with its data, which are freed once there are no more calls.
 pub(super) struct Callback<F> {
-    pub(super) func: F,
-    pub(super) user_data: gpointer,
-    pub(super) notify: GDestroyNotify,
+    func: F,
+    user_data: gpointer,
+    notify: GDestroyNotify,
 }
 
 // SAFETY: the C contract: the declaration of each function that takes one names the threads in
@@ -19,6 +25,13 @@ unsafe impl<F> Send for Callback<F> {}
 // SAFETY: the C contract: the declaration of each function that takes one also states whether
 // several threads call it at once, and the caller's function and data allow that.
 unsafe impl<F> Sync for Callback<F> {}
+
+impl<F: Copy> Callback<F> {
+    /// Calls the function by `call`, which gets it and its data.
+    pub(super) fn call<R>(&self, call: impl FnOnce(F, gpointer) -> R) -> R {
+        stop_on_unwind(|| call(self.func, self.user_data))
+    }
+}
 
 /// A function, its data, and how they are freed: also if the function is NULL.
 impl<F> Argument<(Option<F>, gpointer, GDestroyNotify)> for Callback<F> {
@@ -58,9 +71,11 @@ impl<F> Argument<(Option<F>, gpointer, GDestroyNotify)> for Option<Callback<F>> 
 impl<F> Drop for Callback<F> {
     fn drop(&mut self) {
         if let Some(notify) = self.notify {
+            // SAFETY: the ABI is the same but for unwinding.
+            let notify = unsafe { mem::transmute::<Notify, UnwindingNotify>(notify) };
             // SAFETY: the C contract: `notify` takes these data, once. Calls borrow the callback,
             // which is dropped here: there are no more.
-            unsafe { notify(self.user_data) };
+            stop_on_unwind(|| unsafe { notify(self.user_data) });
         }
     }
 }

@@ -6,7 +6,7 @@ use glib_sys::{GDestroyNotify, gboolean, gpointer};
 use super::{c_name, callback::Callback, function, holds};
 use crate::coroutine;
 
-type CoroutineFunc = Option<unsafe extern "C" fn(user_data: gpointer)>;
+type CoroutineFunc = Option<unsafe extern "C-unwind" fn(user_data: gpointer)>;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_coroutine_start(
@@ -19,7 +19,7 @@ pub unsafe extern "C" fn qio_coroutine_start(
         qio_coroutine_start(callback: Callback<_> = (func, user_data, notify)) => {
             coroutine::spawn_foreign(move || {
                 let callback = callback;
-                (callback.func)(callback.user_data);
+                callback.call(|func, data| func(data));
             });
         }
     );

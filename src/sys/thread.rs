@@ -1,6 +1,6 @@
 //! Threads that run code of this library alone, and threads that code of applications may end.
 
-use std::{io, mem, thread};
+use std::{cell::Cell, hint, io, mem, sync::mpsc::Sender, thread};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
@@ -51,7 +51,8 @@ pub(crate) fn spawn(
 /// pthread_exit(3): that unwinds the stack, and would abort the process at the first frame that
 /// catches panics. The thread stops here in place of that, as in newer versions of Python.
 ///
-/// `call` makes the call with an ABI that unwinds, and has nothing to drop meanwhile.
+/// `call` makes the call with an ABI that unwinds, as [`may_unwind`], and has nothing to drop
+/// meanwhile.
 #[inline]
 pub(crate) fn stop_on_unwind<T>(call: impl FnOnce() -> T) -> T {
     let guard = StopOnUnwind;
@@ -60,13 +61,36 @@ pub(crate) fn stop_on_unwind<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// A function of C that may unwind. Other crates declare it as one that does not, and the compiler
+/// merges the declarations, so that it would remove the guard: this hides which function it is.
+#[inline]
+pub(crate) fn may_unwind<F>(function: F) -> F {
+    hint::black_box(function)
+}
+
+thread_local! {
+    static ON_STOP: Cell<Option<Sender<()>>> = const { Cell::new(None) };
+}
+
+/// Sends a message where this thread stops: it does not end then. At its end the sender is dropped.
+pub(crate) fn notify_stop(sender: Sender<()>) {
+    ON_STOP.set(Some(sender));
+}
+
 struct StopOnUnwind;
 
 impl Drop for StopOnUnwind {
     #[cold]
     fn drop(&mut self) {
-        // A panic of a function in Rust is caught above.
-        while !thread::panicking() {
+        // A panic of a function in Rust continues, and is caught above.
+        if thread::panicking() {
+            return;
+        }
+        if let Ok(Some(sender)) = ON_STOP.try_with(Cell::take) {
+            // It may be that nothing waits any more.
+            let _ = sender.send(());
+        }
+        loop {
             thread::park();
         }
     }

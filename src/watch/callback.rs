@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, ffi::c_uint, hint::black_box, mem, ptr};
+use std::{cell::RefCell, ffi::c_uint, mem, ptr};
 
 use glib::{ControlFlow, IOCondition, prelude::*, thread_guard::ThreadGuard, translate::*};
 use glib_sys::{GIOCondition, GSource, GSourceFunc, gboolean, gpointer};
 use gobject_sys::{GClosure, GObject, GValue};
 
 use super::source::{is_of, is_watch};
-use crate::sys::thread::stop_on_unwind;
+use crate::sys::thread::{may_unwind, stop_on_unwind};
 
 unsafe extern "C-unwind" {
     fn g_closure_invoke(
@@ -54,8 +54,7 @@ unsafe extern "C-unwind" fn closure_callback(
         let condition: IOCondition = from_glib(condition);
         let arguments = [object.to_value(), condition.to_value()];
         let mut result = glib::Value::from_type(glib::Type::BOOL);
-        // Another crate declares that it does not unwind, which the compiler must not use here.
-        let invoke = black_box::<Invoke>(g_closure_invoke);
+        let invoke = may_unwind::<Invoke>(g_closure_invoke);
         let result_out = result.to_glib_none_mut().0;
         stop_on_unwind(|| {
             invoke(

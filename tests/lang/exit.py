@@ -1,4 +1,4 @@
-"""Python exits while a thread of the library executes, or is about to execute, code of Python.
+"""Python exits while another thread executes, or is about to execute, its code.
 
 The argument is what that thread does. Python before 3.14 ends the thread by pthread_exit().
 """
@@ -16,7 +16,7 @@ from gi.repository import Gio, GLib, Qio
 
 
 class Exit:
-    """Unblocks the thread once Python is exiting, and gives it time."""
+    """Unblocks the thread once Python is exiting, and gives it time: it cannot report its end."""
 
     def __init__(self, unblock):
         self.unblock = unblock
@@ -59,7 +59,7 @@ def would_block(call, *args):
 
 
 def has_blocked_thread():
-    """Whether a thread of the pool sleeps: it has no job else."""
+    """Whether a thread of the pool sleeps: within its job, for which it was started."""
     states = [path.read_text() for path in pathlib.Path("/proc/self/task").glob("*/stat")]
     return any("(qio-blocking) S" in state for state in states)
 
@@ -155,6 +155,32 @@ def in_callback():
     return Exit(partial(os.write, unblock, b"x")), peer
 
 
+def in_pool():
+    """A thread of a context pool calls a function for a client."""
+    listener, pool = Qio.NetListener(), Qio.ContextPool.new(1)
+    port = listener.open_port(0, 1)
+    fd, unblock = os.pipe()
+    begun = threading.Event()
+
+    def serve(*_arguments):
+        begun.set()
+        os.read(fd, 1)
+
+    listener.serve_on(pool, serve)
+    client = Qio.NetAddress.new_from_string(f"tcp:127.0.0.1:{port}").connect_sync()
+    check(begun.wait(60))
+    # The last one is released first: the pool waits for the end of the thread.
+    return listener, client, pool, Exit(partial(os.write, unblock, b"x"))
+
+
+def with_callback():
+    """A thread of a context pool releases a function that it has not called."""
+    listener, pool = Qio.NetListener(), Qio.ContextPool.new(1)
+    listener.open_port(0, 1)
+    listener.serve_on(pool, print)
+    return listener, pool
+
+
 # The dictionary of this module stays, as its classes do: that of `sys` is cleared.
 sys.kept = {
     "call": in_call,
@@ -162,5 +188,7 @@ sys.kept = {
     "close": closing,
     "class": in_virtual_function,
     "watch": in_callback,
+    "pool": in_pool,
+    "callback": with_callback,
 }[sys.argv[1]]()
 print("exit: ok")

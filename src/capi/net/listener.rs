@@ -21,7 +21,7 @@ instance!(NetListener, "QIO_IS_NET_LISTENER");
 
 /// What is called for each client.
 pub(super) type ClientFunc = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         listener: *mut QIONetListener,
         client: *mut QIOChannelSocket,
         user_data: gpointer,
@@ -29,7 +29,20 @@ pub(super) type ClientFunc = Option<
 >;
 
 pub(super) type ClientCallback =
-    Callback<unsafe extern "C" fn(*mut QIONetListener, *mut QIOChannelSocket, gpointer)>;
+    Callback<unsafe extern "C-unwind" fn(*mut QIONetListener, *mut QIOChannelSocket, gpointer)>;
+
+/// A function that calls it for a client.
+pub(super) fn client_func(
+    callback: ClientCallback,
+) -> impl Fn(&NetListener, &ChannelSocket) + Send + Sync + 'static {
+    move |listener, client| {
+        // SAFETY: the objects live as long as the call, and the data as long as the callback, which
+        // the closure owns; the threads are those of the C contract.
+        callback.call(|func, data| unsafe {
+            func(listener.to_glib_none().0, client.to_glib_none().0, data);
+        });
+    }
+}
 
 fn set_client_func(
     listener: &NetListener,
@@ -39,14 +52,8 @@ fn set_client_func(
     let Some(callback) = callback else {
         return listener.unset_client_func();
     };
-    let func = move |listener: &NetListener, client: ChannelSocket| {
-        // The closure owns all of it: `notify` is called after the last call.
-        let callback = &callback;
-        let (listener, client) = (listener.to_glib_none(), client.to_glib_none());
-        // SAFETY: the objects live as long as the call, and the data as long as the callback; the
-        // threads are those of the C contract.
-        unsafe { (callback.func)(listener.0, client.0, callback.user_data) };
-    };
+    let func = client_func(callback);
+    let func = move |listener: &NetListener, client: ChannelSocket| func(listener, &client);
     listener.set_client_func_full(func, context);
 }
 

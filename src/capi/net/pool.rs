@@ -10,7 +10,7 @@ use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GDestroyNotify, GError, GMainContext, GType, gpointer};
 
-use super::listener::{ClientCallback, ClientFunc};
+use super::listener::{ClientCallback, ClientFunc, client_func};
 use crate::{
     ContextPool, NetListener,
     capi::{async_method, finish_method, function, instance, method, try_method},
@@ -36,14 +36,7 @@ fn serve_on(
     pool: &ContextPool,
     callback: ClientCallback,
 ) -> std::io::Result<()> {
-    listener.call_on(pool, move |listener, client| {
-        // The closure owns all of it: `notify` is called after the last call.
-        let callback = &callback;
-        let (listener, client) = (listener.to_glib_none(), client.to_glib_none());
-        // SAFETY: the objects live as long as the call, and the data as long as the callback; the C
-        // contract allows calls in several threads at once.
-        unsafe { (callback.func)(listener.0, client.0, callback.user_data) };
-    })
+    listener.call_on(pool, client_func(callback))
 }
 
 #[unsafe(no_mangle)]

@@ -1,11 +1,11 @@
 //! References that a thread of the pool may release.
 
-use std::{hint::black_box, mem::ManuallyDrop, ops::Deref};
+use std::{mem::ManuallyDrop, ops::Deref};
 
 use glib::object::ObjectType;
 use gobject_sys::GObject;
 
-use crate::sys::thread::stop_on_unwind;
+use crate::sys::thread::{may_unwind, stop_on_unwind};
 
 unsafe extern "C-unwind" {
     fn g_object_unref(object: *mut GObject);
@@ -39,10 +39,9 @@ impl<T: ObjectType> Deref for PoolRef<T> {
 impl<T: ObjectType> Drop for PoolRef<T> {
     fn drop(&mut self) {
         let object = self.0.as_ptr().cast();
-        // Another crate declares that it does not unwind, which the compiler must not use here.
-        let unref = black_box::<unsafe extern "C-unwind" fn(_)>(g_object_unref);
-        // SAFETY: `new` has taken a reference, which nothing else releases, as `ManuallyDrop` does
-        // not.
+        let unref = may_unwind::<unsafe extern "C-unwind" fn(_)>(g_object_unref);
+        // SAFETY: `new` and `clone` have taken a reference, which only this releases, as
+        // `ManuallyDrop` does not.
         stop_on_unwind(|| unsafe { unref(object) });
     }
 }

@@ -1,16 +1,13 @@
-//! Calls of streams whose class may end the thread: see [`thread::stop_on_unwind`].
-//!
-//! Other crates declare these functions as ones that do not unwind. The compiler merges the
-//! declarations: `black_box` hides which function is called.
+//! Calls of streams whose class may end the thread: see [`stop_on_unwind`].
 
-use std::{hint::black_box, ptr};
+use std::ptr;
 
 use gio_sys::{GCancellable, GIOStream, GInputStream, GOutputStream, GSeekable};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GSeekType, gboolean};
 use libc::{size_t, ssize_t};
 
-use crate::sys::thread;
+use crate::sys::thread::{may_unwind, stop_on_unwind};
 
 unsafe extern "C-unwind" {
     fn g_input_stream_read(
@@ -62,7 +59,7 @@ fn call<T>(
 ) -> Result<T, glib::Error> {
     let mut error = ptr::null_mut();
     let cancellable = cancellable.map_or(ptr::null_mut(), ObjectType::as_ptr);
-    let result = thread::stop_on_unwind(|| function(cancellable, &mut error));
+    let result = stop_on_unwind(|| function(cancellable, &mut error));
     match error.is_null() {
         true => Ok(result),
         // SAFETY: the function has set the error, which the caller owns.
@@ -82,7 +79,7 @@ pub(super) fn read(
         *mut GCancellable,
         *mut *mut GError,
     ) -> ssize_t;
-    let read = black_box::<Read>(g_input_stream_read);
+    let read = may_unwind::<Read>(g_input_stream_read);
     let (buffer, count) = (buf.as_mut_ptr(), buf.len());
     // SAFETY: live objects, and a buffer of this length.
     call(Some(cancellable), |cancellable, error| unsafe {
@@ -102,7 +99,7 @@ pub(super) fn write(
         *mut GCancellable,
         *mut *mut GError,
     ) -> ssize_t;
-    let write = black_box::<Write>(g_output_stream_write);
+    let write = may_unwind::<Write>(g_output_stream_write);
     // SAFETY: live objects, and a buffer of this length.
     call(Some(cancellable), |cancellable, error| unsafe {
         write(stream.as_ptr(), buf.as_ptr(), buf.len(), cancellable, error)
@@ -146,7 +143,7 @@ fn status<T: ObjectType>(
     stream: &T,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<bool, glib::Error> {
-    let function = black_box(function);
+    let function = may_unwind(function);
     // SAFETY: live objects, and a function of the class of `stream`.
     call(cancellable, |cancellable, error| unsafe {
         from_glib(function(stream.as_ptr(), cancellable, error))
@@ -165,7 +162,7 @@ pub(super) fn seek(
         *mut GCancellable,
         *mut *mut GError,
     ) -> gboolean;
-    let seek = black_box::<Seek>(g_seekable_seek);
+    let seek = may_unwind::<Seek>(g_seekable_seek);
     // SAFETY: a live object of that interface, and `error` is writable.
     call(None, |cancellable, error| unsafe {
         let kind = kind.into_glib();

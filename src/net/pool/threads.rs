@@ -19,6 +19,7 @@ use crate::{
     error::with_context,
     hub::{self, Hub, JoinHandle, Sleep, private_context},
     sync::{Creator, ForkMutex, thread_number},
+    sys::thread as sys_thread,
 };
 
 /// What a pool, its threads and its tasks share.
@@ -29,7 +30,7 @@ pub(in crate::net) struct Threads {
     /// No more tasks are accepted.
     pub(in crate::net) closing: Arc<Signal>,
     running: Arc<Running>,
-    handles: ForkMutex<Vec<thread::JoinHandle<()>>>,
+    handles: ForkMutex<Vec<Handle>>,
     creator: Creator,
 }
 
@@ -40,6 +41,14 @@ struct Worker {
     must_end: Arc<AtomicBool>,
     /// See `sync::thread_number`.
     number: u64,
+}
+
+/// A thread, as what waits for its end sees it.
+#[derive(Debug)]
+struct Handle {
+    thread: thread::JoinHandle<()>,
+    /// Gets a message if the thread stops, and an error when it ends.
+    stopped: mpsc::Receiver<()>,
 }
 
 /// The thread of a new task.
@@ -121,13 +130,15 @@ impl Threads {
         let (theirs, stop) = (context.clone(), must_end.clone());
         self.running.count.fetch_add(1, Ordering::Relaxed);
         let runs = Runs(self.running.clone());
+        let (on_stop, stopped) = mpsc::channel();
         // With the signal mask of the caller: the thread runs tasks of the application.
         let thread = thread::Builder::new().name(format!("qio-pool-{place}"));
-        let handle = thread.spawn(move || {
+        let thread = thread.spawn(move || {
             let _runs = runs;
+            sys_thread::notify_stop(on_stop);
             run(&theirs, &stop, &started);
         })?;
-        self.handles.lock().push(handle);
+        self.handles.lock().push(Handle { thread, stopped });
         let number = number.recv().map_err(io::Error::other)?;
         self.workers.push(Worker {
             context,
@@ -272,8 +283,10 @@ impl Threads {
         self.stop_all();
         if !self.is_one_of_them() {
             for handle in handles {
-                // A panic was reported by the panic hook.
-                let _ = handle.join();
+                if handle.stopped.recv().is_err() {
+                    // A panic was reported by the panic hook.
+                    let _ = handle.thread.join();
+                }
             }
         }
     }

@@ -18,7 +18,9 @@ use super::{
     resolve::{each_address, name, text},
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, IoFlags, PollIo, Transferred, blocking, observed},
+    channel::{
+        Channel, ChannelExt as _, IoFlags, PollIo, Transferred, blocking, class::PoolRef, observed,
+    },
     error::{closed, invalid, with_context, would_block},
     hub::Direction,
     sys::{FdGuard, address::Native, datagram, poll::poll_now, socket},
@@ -141,8 +143,8 @@ impl ChannelSocket {
                 None => open(local.as_ref(), gio::SocketConnectable::NONE)?,
                 Some(Remote::Address(address)) => open(local.as_ref(), Some(&address))?,
                 Some(Remote::Name(name)) => {
-                    let local = local.clone();
-                    blocking::begin(move || open(local.as_ref(), Some(&name)))?.await?
+                    let (local, name) = (local.map(PoolRef::new), PoolRef::new(name));
+                    blocking::begin(move || open(local.as_deref(), Some(&*name)))?.await?
                 }
             };
             this.take_over(opened)

@@ -21,7 +21,7 @@ instance!(gio::TlsCertificate, "G_IS_TLS_CERTIFICATE");
 
 /// Returns a password, in memory of `g_malloc()`, or NULL.
 type PasswordFunc =
-    Option<unsafe extern "C" fn(what: *const c_char, user_data: gpointer) -> *mut c_char>;
+    Option<unsafe extern "C-unwind" fn(what: *const c_char, user_data: gpointer) -> *mut c_char>;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_set_directory(
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
             // The closure owns all of it: `notify` is called after the last call.
             let callback = &callback;
             let file = glib::GString::from(file);
-            take_password((callback.func)(file.as_ptr(), callback.user_data))
+            take_password(callback.call(|func, data| func(file.as_ptr(), data)))
         })
     );
 }

@@ -14,7 +14,7 @@ use super::{QIOTlsCredsBuilder, setter};
 use crate::{TlsPskHash, capi::callback::Callback};
 
 /// Takes one line of the keys of a connection.
-type KeyLogFunc = Option<unsafe extern "C" fn(line: *const c_char, user_data: gpointer)>;
+type KeyLogFunc = Option<unsafe extern "C-unwind" fn(line: *const c_char, user_data: gpointer)>;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_add_psk(
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_func(
             // The closure owns all of it: `notify` is called after the last call.
             let callback = &callback;
             let line = glib::GString::from(line);
-            (callback.func)(line.as_ptr(), callback.user_data);
+            callback.call(|func, data| func(line.as_ptr(), data));
         })
     );
 }
