@@ -65,21 +65,18 @@ impl FdInfo {
         is_pty_master: false,
     };
 
+    /// Determines what a descriptor is. A socket, the usual case, needs no fstat(2).
     pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        let stat = retry(|| nix::sys::stat::fstat(fd))?;
         let flags = file::status_flags(fd)?;
         let access = flags & OFlag::O_ACCMODE;
-        let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
-            SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
-            SFlag::S_IFIFO if !flags.contains(OFlag::O_DIRECT) => Kind::Pipe,
-            SFlag::S_IFSOCK => Kind::Socket,
-            // Opening this one again creates another pseudo-terminal.
-            SFlag::S_IFCHR if stat.st_rdev != PTMX && is_terminal(fd) => Kind::Terminal,
-            _ => Kind::Other,
-        };
-        let socket = match kind {
-            Kind::Socket => Some(socket_info::traits(fd)?),
-            _ => None,
+        let (kind, socket, is_pty_master) = match socket_info::traits(fd) {
+            Ok(traits) => (Kind::Socket, Some(traits), false),
+            // EBADF: opened with O_PATH, as `fd` is valid.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOTSOCK | libc::EBADF)) => {
+                let (kind, is_pty_master) = kind_of_file(fd, flags)?;
+                (kind, None, is_pty_master)
+            }
+            Err(e) => return Err(e),
         };
         let short_read = match (kind, &socket) {
             (_, Some(traits)) => traits.short_read(),
@@ -95,9 +92,7 @@ impl FdInfo {
             is_blocking: !flags.contains(OFlag::O_NONBLOCK),
             is_readable: matches!(access, OFlag::O_RDONLY | OFlag::O_RDWR),
             is_writable: matches!(access, OFlag::O_WRONLY | OFlag::O_RDWR),
-            is_pty_master: kind == Kind::Other
-                && SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
-                && stat.st_rdev == PTMX,
+            is_pty_master,
         })
     }
 
@@ -110,6 +105,21 @@ impl FdInfo {
 
 /// The device of the master of a pseudo-terminal: major 5, minor 2.
 const PTMX: libc::dev_t = (5 << 8) | 2;
+
+/// The type of a descriptor that is no socket, and whether it is the master of a pseudo-terminal.
+fn kind_of_file(fd: BorrowedFd<'_>, flags: OFlag) -> io::Result<(Kind, bool)> {
+    let stat = retry(|| nix::sys::stat::fstat(fd))?;
+    Ok(
+        match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+            SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => (Kind::Disk, false),
+            SFlag::S_IFIFO if !flags.contains(OFlag::O_DIRECT) => (Kind::Pipe, false),
+            // Opening this one again creates another pseudo-terminal.
+            SFlag::S_IFCHR if stat.st_rdev == PTMX => (Kind::Other, true),
+            SFlag::S_IFCHR if is_terminal(fd) => (Kind::Terminal, false),
+            _ => (Kind::Other, false),
+        },
+    )
+}
 
 fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     let mut size = std::mem::MaybeUninit::<libc::termios>::uninit();

@@ -47,10 +47,14 @@ pub(super) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
 /// Those of a socket of a known family and type, which does not listen. A program may have been
 /// started in such a way that another protocol replaces TCP.
 pub(crate) fn traits_of_new(fd: BorrowedFd<'_>, domain: i32, kind: i32) -> io::Result<Traits> {
-    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
+    // Those of these families have one protocol per type.
+    let known_family = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK);
+    let protocol = match known_family {
+        true => 0,
+        false => option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?,
+    };
     // Other protocols of this type, such as SCTP, may preserve message boundaries.
-    let known = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK)
-        || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
+    let known = known_family || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
     Ok(Traits {
         kind,
         unix: domain == libc::AF_UNIX,
