@@ -23,7 +23,7 @@ use super::{
 use crate::{
     log, observe,
     sync::{Creator, ForkMutex},
-    sys::StreamSocket,
+    sys::{self, StreamSocket},
     types::{Feature, string_property},
     watch::{ChannelState, list_live},
 };
@@ -66,10 +66,18 @@ impl ObjectSubclass for Channel {
     fn class_init(class: &mut Self::Class) {
         fill_defaults(class);
         observe::set_up(list_live);
+        // Before the thread of GLib that `prepare_tasks` starts.
+        sys::prepare_process();
         #[cfg(feature = "capi")]
         prepare_tasks();
     }
 }
+
+// The places of the properties.
+const NAME: usize = 0;
+const FEATURES: usize = 1;
+const BLOCKING: usize = 2;
+const CLOSED: usize = 3;
 
 impl ObjectImpl for Channel {
     fn constructed(&self) {
@@ -140,6 +148,11 @@ impl ObjectImpl for Channel {
 }
 
 impl Channel {
+    /// Notifies of the property at this place, which need not be found by its name.
+    fn notify_at(&self, place: usize) {
+        self.obj().notify_by_pspec(&Self::properties()[place]);
+    }
+
     pub(super) fn name(&self) -> Option<glib::GString> {
         self.channel_state.texts.name()
     }
@@ -147,7 +160,7 @@ impl Channel {
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
         if self.channel_state.texts.set_name(name) {
             observed::texts_changed(&self.obj());
-            self.obj().notify("name");
+            self.notify_at(NAME);
         }
     }
 
@@ -164,7 +177,7 @@ impl Channel {
     pub(super) fn add_features(&self, features: Feature) {
         let before = self.features.fetch_or(features.bits(), Ordering::AcqRel);
         if before | features.bits() != before {
-            self.obj().notify("features");
+            self.notify_at(FEATURES);
         }
     }
 
@@ -185,7 +198,7 @@ impl Channel {
     /// Records the mode of the channel.
     pub(super) fn set_blocking_state(&self, enabled: bool) {
         if self.nonblocking.swap(!enabled, Ordering::AcqRel) == enabled {
-            self.obj().notify("blocking");
+            self.notify_at(BLOCKING);
         }
     }
 
@@ -259,7 +272,7 @@ impl Channel {
         // Another thread of the parent may have held GObject's locks when this process was forked:
         // in the child they are locked forever.
         if !self.creator.is_parent() {
-            obj.notify("closed");
+            self.notify_at(CLOSED);
         }
         result
     }

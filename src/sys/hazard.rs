@@ -132,6 +132,12 @@ impl HazardScan {
     }
 }
 
+/// Registers this process for the barrier, unless it is registered. That takes some 10 ms where the
+/// process has several threads, and microseconds where it has one.
+pub(crate) fn prepare_process() {
+    barrier_registered();
+}
+
 /// Whether this process may use the barrier. The first call registers for it.
 fn barrier_registered() -> bool {
     const UNKNOWN: usize = 0;

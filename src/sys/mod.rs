@@ -36,6 +36,7 @@ pub(crate) mod vectored;
 pub(crate) mod zero_copy;
 
 pub(crate) use self::{
+    hazard::prepare_process,
     shared_fd::{FdGuard, FdLease, HazardGuard, SharedFd},
     sigpipe::without_sigpipe,
     stream::StreamSocket,

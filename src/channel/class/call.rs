@@ -27,7 +27,7 @@ use crate::{
 
 impl VFuncs<'_> {
     /// Calls `io_readv` itself. Descriptors that come with an error are closed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn slot_readv(
         self,
         iov: &mut [IoSliceMut<'_>],
@@ -61,7 +61,9 @@ impl VFuncs<'_> {
     }
 
     /// Calls `io_writev` itself.
-    #[inline]
+    // Inlined, as `count` is: in the C library, where it has more callers, each call would pass
+    // eleven arguments on the stack.
+    #[inline(always)]
     pub(super) fn slot_writev(
         self,
         iov: &[IoSlice<'_>],
@@ -302,7 +304,7 @@ impl VFuncs<'_> {
     }
 
     /// Normalizes the result of a function that returns a count, -1 or `QIO_CHANNEL_ERR_BLOCK`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(
         self,
         action: &str,
