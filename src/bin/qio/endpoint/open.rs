@@ -78,14 +78,22 @@ async fn connect(address: &NetAddress, options: &AddressOptions) -> io::Result<C
     }
 }
 
+thread_local! {
+    /// The settings of all connections without a proxy.
+    static WITHOUT_PROXY: gio::SocketClient = {
+        let client = gio::SocketClient::new();
+        client.set_enable_proxy(false);
+        client
+    };
+}
+
 /// Connects without options.
 async fn plainly(address: &NetAddress) -> io::Result<Channel> {
     // Without a host it is an error.
     if address.host().is_none() || !proxies::has_none(address).await {
         return address.connect_future().await;
     }
-    let client = gio::SocketClient::new();
-    client.set_enable_proxy(false);
+    let client = WITHOUT_PROXY.with(gio::SocketClient::clone);
     let socket = ChannelSocket::new();
     let connectable = address.to_connectable()?;
     socket.connect_async(&connectable, Some(&client)).await?;

@@ -231,11 +231,12 @@ impl ChannelSocket {
                 Ok(()) => self.report_connected(&address),
                 Err(e) => log::failure(self, e, || "not connected".to_owned()),
             }
-            let other_end = result
-                .as_ref()
-                .ok()
-                .and_then(|()| self.remote_address().ok());
-            self.report(ConnectStage::Complete, &address, other_end.as_ref());
+            self.report(ConnectStage::Complete, &address, || {
+                result
+                    .as_ref()
+                    .ok()
+                    .and_then(|()| self.remote_address().ok())
+            });
             result
         }
     }
@@ -256,7 +257,8 @@ impl ChannelSocket {
             }
             own => own,
         };
-        let report = |stage, at: Option<&gio::SocketAddress>| self.report(stage, address, at);
+        let report =
+            |stage, at: Option<&gio::SocketAddress>| self.report(stage, address, || at.cloned());
         match address.downcast_ref::<gio::SocketAddress>() {
             Some(one) if direct::suits(one, kind, client) => {
                 let result = direct::connect(one, kind, client, report).await;

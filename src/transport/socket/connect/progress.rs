@@ -3,11 +3,7 @@
 use std::sync::LazyLock;
 
 use gio::prelude::*;
-use glib::{
-    SignalHandlerId,
-    signal::signal_has_handler_pending,
-    subclass::{Signal, SignalId},
-};
+use glib::{SignalHandlerId, signal::signal_has_handler_pending, subclass::Signal};
 
 use crate::transport::socket::ChannelSocket;
 
@@ -70,17 +66,18 @@ pub(in crate::transport::socket) fn signals() -> &'static [Signal] {
 }
 
 impl ChannelSocket {
-    /// Emits the signal. Returns whether it has a handler.
+    /// Emits the signal, if it has a handler. Returns whether it has one.
     pub(super) fn report(
         &self,
         stage: ConnectStage,
         connectable: &gio::SocketConnectable,
-        address: Option<&gio::SocketAddress>,
+        address: impl FnOnce() -> Option<gio::SocketAddress>,
     ) -> bool {
-        let address = address.cloned();
-        let signal = SignalId::lookup(PROGRESS, Self::static_type()).expect("of this class");
+        let signal = signals()[0].signal_id();
         let has_handler = signal_has_handler_pending(self, signal, None, false);
-        self.emit::<()>(signal, &[&stage, connectable, &address]);
+        if has_handler {
+            self.emit::<()>(signal, &[&stage, connectable, &address()]);
+        }
         has_handler
     }
 
