@@ -18,6 +18,7 @@ use super::{Channel, ChannelExt as _, ChannelFutureExt as _};
 use crate::{error::closed, watch::Pushback};
 use decode::{Frame, ToEnd, Until};
 pub use lines::{Lines, LinesStream};
+use scan::NewBytes;
 
 /// How the length of a frame is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, glib::Enum)]
@@ -98,7 +99,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
     /// What precedes end-of-file is a line as well. The bytes need not be UTF-8.
     #[doc(alias = "qio_channel_read_line")]
     fn read_line(&self, max: usize) -> io::Result<Option<glib::Bytes>> {
-        scan::read(self.as_ref(), Until::line(max))
+        scan::read(self.as_ref(), Until::line(max), NewBytes)
     }
 
     /// As [`read_line`](Self::read_line), in a future.
@@ -108,7 +109,45 @@ pub trait ChannelFramingExt: IsA<Channel> {
         &self,
         max: usize,
     ) -> impl Future<Output = io::Result<Option<glib::Bytes>>> + Send + '_ {
-        scan::read_future(self.as_ref(), Until::line(max))
+        scan::read_future(self.as_ref(), Until::line(max), NewBytes)
+    }
+
+    /// As [`read_line`](Self::read_line), but appends the line to a buffer, and returns its length.
+    ///
+    /// A buffer that is cleared and used again saves the allocations per line. At end-of-file, and
+    /// after an error, the buffer is unchanged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use qio::{ChannelSocket, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (here, there) = ChannelSocket::pair()?;
+    /// there.write_all(b"one\r\n\ntwo\n")?;
+    /// there.close()?;
+    ///
+    /// let mut line = Vec::new();
+    /// let mut lengths = Vec::new();
+    /// while let Some(length) = here.read_line_into(&mut line, 1000)? {
+    ///     lengths.push(length);
+    ///     line.clear();
+    /// }
+    /// assert_eq!(lengths, [3, 0, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn read_line_into(&self, line: &mut Vec<u8>, max: usize) -> io::Result<Option<usize>> {
+        scan::read(self.as_ref(), Until::line(max), line)
+    }
+
+    /// As [`read_line_into`](Self::read_line_into), in a future.
+    fn read_line_into_future<'a>(
+        &'a self,
+        line: &'a mut Vec<u8>,
+        max: usize,
+    ) -> impl Future<Output = io::Result<Option<usize>>> + Send + 'a {
+        scan::read_future(self.as_ref(), Until::line(max), line)
     }
 
     /// Reads `max` bytes at most, up to the first byte that is one of `delimiters`, and with it.
@@ -121,7 +160,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no delimiter.
     #[doc(alias = "qio_channel_read_until")]
     fn read_until(&self, delimiters: &[u8], max: usize) -> io::Result<Option<glib::Bytes>> {
-        scan::read(self.as_ref(), Until::new(delimiters, max)?)
+        scan::read(self.as_ref(), Until::new(delimiters, max)?, NewBytes)
     }
 
     /// As [`read_until`](Self::read_until), in a future.
@@ -133,7 +172,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
         max: usize,
     ) -> impl Future<Output = io::Result<Option<glib::Bytes>>> + Send + 'a {
         let channel = self.as_ref();
-        async move { scan::read_future(channel, Until::new(delimiters, max)?).await }
+        async move { scan::read_future(channel, Until::new(delimiters, max)?, NewBytes).await }
     }
 
     /// Reads a frame whose content has `max` bytes at most, and returns the content. `None` at
@@ -147,7 +186,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
     /// [`InvalidData`](io::ErrorKind::InvalidData) for bytes that are no frame of this kind.
     #[doc(alias = "qio_channel_read_frame")]
     fn read_frame(&self, framing: Framing, max: usize) -> io::Result<Option<glib::Bytes>> {
-        scan::read(self.as_ref(), Frame { framing, max })
+        scan::read(self.as_ref(), Frame { framing, max }, NewBytes)
     }
 
     /// As [`read_frame`](Self::read_frame), in a future.
@@ -158,7 +197,31 @@ pub trait ChannelFramingExt: IsA<Channel> {
         framing: Framing,
         max: usize,
     ) -> impl Future<Output = io::Result<Option<glib::Bytes>>> + Send + '_ {
-        scan::read_future(self.as_ref(), Frame { framing, max })
+        scan::read_future(self.as_ref(), Frame { framing, max }, NewBytes)
+    }
+
+    /// As [`read_frame`](Self::read_frame), but appends the content to a buffer, and returns its
+    /// length.
+    ///
+    /// A buffer that is cleared and used again saves the allocations per frame. At end-of-file, and
+    /// after an error, the buffer is unchanged.
+    fn read_frame_into(
+        &self,
+        framing: Framing,
+        content: &mut Vec<u8>,
+        max: usize,
+    ) -> io::Result<Option<usize>> {
+        scan::read(self.as_ref(), Frame { framing, max }, content)
+    }
+
+    /// As [`read_frame_into`](Self::read_frame_into), in a future.
+    fn read_frame_into_future<'a>(
+        &'a self,
+        framing: Framing,
+        content: &'a mut Vec<u8>,
+        max: usize,
+    ) -> impl Future<Output = io::Result<Option<usize>>> + Send + 'a {
+        scan::read_future(self.as_ref(), Frame { framing, max }, content)
     }
 
     /// Writes a frame with this content.
@@ -199,7 +262,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
     /// Reads all data up to end-of-file, `max` bytes at most.
     #[doc(alias = "qio_channel_read_to_end")]
     fn read_to_end(&self, max: usize) -> io::Result<glib::Bytes> {
-        scan::read(self.as_ref(), ToEnd { max }).map(or_empty)
+        scan::read(self.as_ref(), ToEnd { max }, NewBytes).map(or_empty)
     }
 
     /// As [`read_to_end`](Self::read_to_end), in a future.
@@ -209,7 +272,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
         &self,
         max: usize,
     ) -> impl Future<Output = io::Result<glib::Bytes>> + Send + '_ {
-        let reading = scan::read_future(self.as_ref(), ToEnd { max });
+        let reading = scan::read_future(self.as_ref(), ToEnd { max }, NewBytes);
         async move { reading.await.map(or_empty) }
     }
 

@@ -71,7 +71,10 @@
 //! ```
 //!
 //! [`lines`](crate::ChannelFramingExt::lines) is an iterator, and
-//! [`lines_stream`](crate::ChannelFramingExt::lines_stream) a stream.
+//! [`lines_stream`](crate::ChannelFramingExt::lines_stream) a stream. For many short items,
+//! [`read_line_into`](crate::ChannelFramingExt::read_line_into) and
+//! [`read_frame_into`](crate::ChannelFramingExt::read_frame_into) append to a buffer, which saves
+//! the allocations.
 //!
 //! # Frames
 //!

@@ -4,6 +4,7 @@
 use std::{
     future::poll_fn,
     io,
+    ops::Range,
     os::fd::OwnedFd,
     task::{Poll, ready},
 };
@@ -37,12 +38,53 @@ const LARGE: usize = 4096;
 /// The largest message of a message-oriented channel: a read that is shorter loses its end.
 const MESSAGE: usize = 64 * 1024;
 
-/// Reads an item, blocking. `None`: end-of-file comes first.
-pub(super) fn read(channel: &Channel, decoder: impl Decoder) -> io::Result<Option<glib::Bytes>> {
-    if coroutine::in_coroutine() {
-        return coroutine::wait_for(read_future(channel, decoder))?;
+/// How the content of an item is returned.
+pub(super) trait Output {
+    type Item;
+
+    fn copied(&mut self, content: &[u8]) -> Self::Item;
+
+    /// A large content, at this place of the bytes.
+    fn taken(&mut self, bytes: Vec<u8>, content: Range<usize>) -> Self::Item {
+        self.copied(&bytes[content])
     }
-    let mut scan = match Scan::begin(channel, decoder)? {
+}
+
+/// As bytes of their own.
+pub(super) struct NewBytes;
+
+impl Output for NewBytes {
+    type Item = glib::Bytes;
+
+    fn copied(&mut self, content: &[u8]) -> glib::Bytes {
+        glib::Bytes::from(content)
+    }
+
+    fn taken(&mut self, bytes: Vec<u8>, content: Range<usize>) -> glib::Bytes {
+        glib::Bytes::from_bytes(&glib::Bytes::from_owned(bytes), content)
+    }
+}
+
+/// Appended; the item is its length.
+impl Output for &mut Vec<u8> {
+    type Item = usize;
+
+    fn copied(&mut self, content: &[u8]) -> usize {
+        self.extend_from_slice(content);
+        content.len()
+    }
+}
+
+/// Reads an item, blocking. `None`: end-of-file comes first.
+pub(super) fn read<O: Output>(
+    channel: &Channel,
+    decoder: impl Decoder,
+    output: O,
+) -> io::Result<Option<O::Item>> {
+    if coroutine::in_coroutine() {
+        return coroutine::wait_for(read_future(channel, decoder, output))?;
+    }
+    let mut scan = match Scan::begin(channel, decoder, output)? {
         Begun::Found(item) => return Ok(Some(item)),
         Begun::Needs(scan) => scan,
     };
@@ -52,11 +94,12 @@ pub(super) fn read(channel: &Channel, decoder: impl Decoder) -> io::Result<Optio
 }
 
 /// As [`read`], in a future. If that is dropped, what it has read is pushed back.
-pub(super) async fn read_future(
+pub(super) async fn read_future<O: Output>(
     channel: &Channel,
     decoder: impl Decoder,
-) -> io::Result<Option<glib::Bytes>> {
-    let mut scan = match Scan::begin(channel, decoder)? {
+    output: O,
+) -> io::Result<Option<O::Item>> {
+    let mut scan = match Scan::begin(channel, decoder, output)? {
         Begun::Found(item) => return Ok(Some(item)),
         Begun::Needs(scan) => scan,
     };
@@ -86,23 +129,24 @@ pub(super) async fn read_future(
 }
 
 /// A read in progress. Pushes back what it has read when dropped.
-struct Scan<'a, D> {
+struct Scan<'a, D, O> {
     channel: &'a Channel,
     decoder: D,
+    output: O,
     data: Pushback,
     /// How many bytes the decoder needs at least.
     needs: usize,
 }
 
-enum Begun<'a, D> {
+enum Begun<'a, D, O: Output> {
     /// The item had been pushed back.
-    Found(glib::Bytes),
-    Needs(Scan<'a, D>),
+    Found(O::Item),
+    Needs(Scan<'a, D, O>),
 }
 
-impl<'a, D: Decoder> Scan<'a, D> {
+impl<'a, D: Decoder, O: Output> Scan<'a, D, O> {
     /// Examines pushed-back data in place, and takes it if it has no whole item.
-    fn begin(channel: &'a Channel, mut decoder: D) -> io::Result<Begun<'a, D>> {
+    fn begin(channel: &'a Channel, mut decoder: D, mut output: O) -> io::Result<Begun<'a, D, O>> {
         VFuncs::of(channel).check_open()?;
         let mut data = Pushback::default();
         let pushback = &channel.imp().channel_state.pushback;
@@ -110,7 +154,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
             let decoded = decoder.decode(pushed.bytes())?;
             Ok::<_, io::Error>(match decoded {
                 Decoded::Item { content, len } => {
-                    let item = glib::Bytes::from(&pushed.bytes()[content]);
+                    let item = output.copied(&pushed.bytes()[content]);
                     pushed.consume(len);
                     Ok(item)
                 }
@@ -132,6 +176,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
             Err(needs) => Begun::Needs(Self {
                 channel,
                 decoder,
+                output,
                 data,
                 needs,
             }),
@@ -150,7 +195,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
     }
 
     /// Reads once. `Some` is the result.
-    fn step(&mut self, how: IoFlags) -> io::Result<Transferred<Option<Option<glib::Bytes>>>> {
+    fn step(&mut self, how: IoFlags) -> io::Result<Transferred<Option<Option<O::Item>>>> {
         let (channel, wanted) = (self.channel, self.wanted());
         let passes_fds = channel.imp().features().contains(Feature::FD_PASS);
         let fds_before = self.data.fds.len();
@@ -173,7 +218,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
     }
 
     /// Examines the data after a read of so many bytes, 0 at end-of-file.
-    fn examine(&mut self, count: usize) -> io::Result<Option<Option<glib::Bytes>>> {
+    fn examine(&mut self, count: usize) -> io::Result<Option<Option<O::Item>>> {
         let bytes = self.data.bytes();
         let (content, len) = match count {
             0 => match self.decoder.decode_end(bytes)? {
@@ -189,10 +234,9 @@ impl<'a, D: Decoder> Scan<'a, D> {
             },
         };
         let item = if content.len() >= LARGE && len == bytes.len() {
-            let whole = glib::Bytes::from_owned(self.data.take_bytes());
-            glib::Bytes::from_bytes(&whole, content)
+            self.output.taken(self.data.take_bytes(), content)
         } else {
-            let item = glib::Bytes::from(&bytes[content]);
+            let item = self.output.copied(&bytes[content]);
             self.data.consume(len);
             item
         };
@@ -200,7 +244,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
     }
 }
 
-impl<D> Drop for Scan<'_, D> {
+impl<D, O> Drop for Scan<'_, D, O> {
     fn drop(&mut self) {
         if !self.data.is_empty() {
             self.channel.push_back_data(std::mem::take(&mut self.data));

@@ -248,6 +248,39 @@ fn lines_are_iterated_over_in_every_style() {
 }
 
 #[test]
+fn lines_and_frames_are_appended_to_a_buffer_which_errors_leave_unchanged() {
+    on_loop(|| async {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let mut buf = b"before ".to_vec();
+        let read = here.read_line_into_future(&mut buf, 100).now_or_never();
+        assert!(read.is_none());
+        let large = vec![b'x'; 100_000];
+        there.write_all(b"one\r\n\ntoo long\n").expect("written");
+        let length = here.read_line_into(&mut buf, 5).expect("a line");
+        assert_eq!((length, &buf[..]), (Some(3), &b"before one"[..]));
+        let length = here.read_line_into(&mut buf, 5).expect("a line");
+        assert_eq!((length, &buf[..]), (Some(0), &b"before one"[..]));
+        assert_too_large(here.read_line_into(&mut buf, 5));
+        assert_eq!(buf, b"before one");
+        buf.clear();
+        let length = here.read_line_into(&mut buf, 8).expect("a line");
+        assert_eq!((length, &buf[..]), (Some(8), &b"too long"[..]));
+        let writing = there.write_frame_future(Framing::Varint, &large);
+        let reading = here.read_frame_into_future(Framing::Varint, &mut buf, large.len());
+        let (written, length) = future::join(writing, reading).await;
+        written.expect("written");
+        assert_eq!(length.expect("a frame"), Some(large.len()));
+        assert!(buf.strip_prefix(b"too long") == Some(&large[..]));
+        there.write_all(&[9, 1]).expect("written");
+        there.close().expect("closed");
+        let read = here.read_frame_into(Framing::U8, &mut buf, 100);
+        let e = to_glib_error(&read.expect_err("truncated"));
+        assert!(e.matches(ChannelError::Truncated), "{e}");
+        assert_eq!(buf.len(), 8 + large.len());
+    });
+}
+
+#[test]
 fn a_coroutine_is_suspended_while_it_reads_a_line() {
     in_loop(|context| {
         let (here, there) = ChannelSocket::pair().expect("a pair");

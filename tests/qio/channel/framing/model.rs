@@ -47,14 +47,25 @@ async fn model(writer: &Channel, reader: &Channel, seed: u64) {
                 let read = reader.read_to_end_future(1 << 20).now_or_never();
                 assert!(read.is_none(), "the writer has not closed");
             }
-            let read = match i % 3 {
-                0 => reader.read_line_future(1000).await.expect("a line"),
+            let (max, mut buf) = (1000, Vec::new());
+            let read = match i % 6 {
+                0 => reader.read_line_future(max).await.expect("a line"),
                 1 => {
-                    let frame = reader.read_frame_future(Framing::U32Be, 1000).await;
+                    let frame = reader.read_frame_future(Framing::U32Be, max).await;
                     frame.expect("a frame")
                 }
+                3 => {
+                    let length = reader.read_line_into_future(&mut buf, max).await;
+                    assert_eq!(length.expect("a line"), Some(buf.len()));
+                    Some(glib::Bytes::from_owned(buf))
+                }
+                4 => {
+                    let read = reader.read_frame_into_future(Framing::U32Be, &mut buf, max);
+                    assert_eq!(read.await.expect("a frame"), Some(buf.len()));
+                    Some(glib::Bytes::from_owned(buf))
+                }
                 _ => {
-                    let mut buf = vec![0; item.len()];
+                    buf.resize(item.len(), 0);
                     reader.read_all_future(&mut buf).await.expect("data");
                     Some(glib::Bytes::from_owned(buf))
                 }
