@@ -30,7 +30,7 @@ use std::{
 use interleaved::{Interleaved, interleaved};
 use processes::connect;
 use qio::{ChannelFile, ChannelSocket, prelude::*};
-use verdict::Verdict;
+use verdict::{Verdict, confirmed};
 
 /// What a relay moves, in bytes.
 const RELAYED: u64 = 1 << 30;
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
     );
     let mut code = ExitCode::SUCCESS;
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
-        match compare(case) {
+        match confirmed(|| compare(case)) {
             Ok(Verdict::Failed) => code = ExitCode::FAILURE,
             Ok(_) => {}
             Err(e) => return fail(&io::Error::other(format!("{}: {e}", case.name))),

@@ -34,7 +34,7 @@ use std::{env, io, process::ExitCode, time::Duration};
 
 use interleaved::{Interleaved, interleaved};
 use processes::figure_of;
-use verdict::Verdict;
+use verdict::{Verdict, confirmed};
 
 use websock::{
     allocator,
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     );
     let mut code = ExitCode::SUCCESS;
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
-        match compare(case) {
+        match confirmed(|| compare(case)) {
             Ok(Verdict::Failed) => code = ExitCode::FAILURE,
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {

@@ -46,6 +46,8 @@ pub(crate) enum Work {
     Bulk { block: usize },
     /// A task reads lines of 80 bytes: nanoseconds for a line.
     Lines,
+    /// As `Lines`, into one buffer.
+    LinesInto,
     /// As `Lines`, of a thread that blocks.
     BlockingLines,
     /// Bytes for a channel that waits in a task, among `idle` of them.
@@ -68,6 +70,8 @@ pub(crate) enum Side {
     Epoll,
     Poll,
     Tokio,
+    /// Its `BufReader`, which has no limit of a line.
+    TokioBuffered,
     GioAsync,
     GioBlocking,
     GioPollable,
@@ -76,7 +80,7 @@ pub(crate) enum Side {
     Ideal,
 }
 
-use Side::{Epoll, GioAsync, GioBlocking, GioChannel, GioPollable, Ideal, Poll};
+use Side::{Epoll, GioAsync, GioBlocking, GioChannel, GioPollable, Ideal, Poll, TokioBuffered};
 
 const fn case(name: &'static str, work: Work, style: Side, peers: &'static [Peer]) -> Case {
     Case {
@@ -136,6 +140,8 @@ pub(crate) const CASES: &[Case] = &[
         &[goal(GioAsync, 0.3)]),
     case("lines/futures", Work::Lines, Side::Futures,
         &[goal(Side::Tokio, 1.11), goal(GioAsync, 0.67)]),
+    case("lines/futures/into", Work::LinesInto, Side::Futures,
+        &[goal(Side::Tokio, 1.11), also(TokioBuffered)]),
     case("lines/blocking", Work::BlockingLines, Side::Blocking,
         &[goal(GioBlocking, 0.67)]),
     case("instructions/unix/1B", Work::Instructions { transport: Unix, size: 1 }, Side::Futures,
@@ -188,6 +194,7 @@ impl Side {
             Self::Epoll => "epoll loop",
             Self::Poll => "poll loop",
             Self::Tokio => "tokio",
+            Self::TokioBuffered => "tokio BufReader",
             Self::GioAsync => "GIO async",
             Self::GioBlocking => "GIO blocking",
             Self::GioPollable => "GIO pollable",
@@ -221,6 +228,7 @@ impl Work {
             | Self::Remote { .. }
             | Self::Bulk { .. }
             | Self::Lines
+            | Self::LinesInto
             | Self::BlockingLines => 11,
             Self::Instructions { .. } => 1,
             Self::IdleMemory { .. } | Self::Timer { .. } | Self::Redraw => 5,
@@ -243,7 +251,9 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
         (Side::Futures, Work::Redraw) => fairness::redraw(),
         (Side::Futures, Work::Lines) => lines::futures::<Qio>(),
         (Side::GioAsync, Work::Lines) => lines::futures::<Gio<Async>>(),
-        (Side::Tokio, Work::Lines) => lines::futures::<Tokio<UnixStream>>(),
+        (Side::Futures, Work::LinesInto) => lines::into_buffer(),
+        (Side::TokioBuffered, _) => lines::into_buffer_of_tokio(),
+        (Side::Tokio, Work::Lines | Work::LinesInto) => lines::futures::<Tokio<UnixStream>>(),
         (Side::Blocking, _) => lines::blocking_qio(),
         (Side::GioBlocking, _) => lines::blocking_gio(),
         (Side::Futures, _) => futures::<Qio>(work),
@@ -286,7 +296,7 @@ fn futures<R: Runtime>(work: Work) {
         Work::Remote { transport, size } => futures::remote::<R>(transport, size),
         Work::Bulk { block } => futures::bulk::<R>(block),
         Work::IdleMemory { idle } => futures::idle_memory::<R>(idle),
-        Work::Lines | Work::BlockingLines => unreachable!("not by this"),
+        Work::Lines | Work::LinesInto | Work::BlockingLines => unreachable!("not by this"),
         Work::Timer { .. } | Work::Redraw => unreachable!("about our side only"),
     }
 }

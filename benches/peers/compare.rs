@@ -15,7 +15,7 @@ use super::{
     cases::{CASES, Case, Peer, Side},
     counts,
     interleaved::{Interleaved, interleaved},
-    verdict::Verdict,
+    verdict::{Verdict, confirmed},
 };
 
 struct Row {
@@ -39,11 +39,14 @@ pub(crate) fn all(filter: &str) -> ExitCode {
     let (mut rows, mut failed) = (Vec::new(), false);
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
         for peer in case.peers {
-            match compare(case, peer) {
-                Ok(row) => {
-                    failed |= print(&row) == Verdict::Failed;
-                    rows.push(row);
-                }
+            let measure = || {
+                let row = compare(case, peer)?;
+                let verdict = print(&row);
+                rows.push(row);
+                Ok::<_, io::Error>(verdict)
+            };
+            match confirmed(measure) {
+                Ok(verdict) => failed |= verdict == Verdict::Failed,
                 Err(e) => {
                     println!("{:<26} {:<12} {e}", case.name, peer.side.name());
                     failed = true;

@@ -11,6 +11,7 @@ use std::{
 use futures_util::StreamExt as _;
 use gio::prelude::*;
 use qio::{ChannelSocket, prelude::*};
+use tokio::io::AsyncBufReadExt as _;
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
@@ -58,6 +59,41 @@ impl LineReader for Qio {
             meter.tick();
         }
     }
+}
+
+/// A task reads lines into one buffer.
+pub(crate) fn into_buffer() {
+    Qio::run(|| {
+        let channel = on_qio::channel(written());
+        Qio::spawn(async move {
+            let (meter, mut line) = (Meter::new(), Vec::new());
+            loop {
+                let length = channel.read_line_into_future(&mut line, MAX).await;
+                assert_eq!(length.expect("a line"), Some(LINE - 1));
+                line.clear();
+                meter.tick();
+            }
+        });
+    });
+}
+
+/// As [`into_buffer`], by tokio: `BufReader` has no limit of a line.
+pub(crate) fn into_buffer_of_tokio() {
+    Tokio::<tokio::net::UnixStream>::run(|| {
+        let stream = UnixStream::from(written());
+        stream.set_nonblocking(true).expect("a socket can be");
+        Tokio::<tokio::net::UnixStream>::spawn(async move {
+            let stream = tokio::net::UnixStream::from_std(stream).expect("inside the runtime");
+            let mut lines = tokio::io::BufReader::with_capacity(16 * 1024, stream);
+            let (meter, mut line) = (Meter::new(), Vec::new());
+            loop {
+                let length = lines.read_until(b'\n', &mut line).await;
+                assert_eq!(length.expect("a line"), LINE);
+                line.clear();
+                meter.tick();
+            }
+        });
+    });
 }
 
 impl LineReader for Gio<on_gio::Async> {

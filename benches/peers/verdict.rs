@@ -44,6 +44,21 @@ impl Verdict {
     }
 }
 
+/// The verdict on a row that `measure` measures and prints. A row that fails is measured again, and
+/// fails the run if it fails twice of at most three times: among a hundred rows some are beyond the
+/// tolerance by chance.
+#[allow(dead_code)] // Criterion takes samples enough
+pub(crate) fn confirmed<E>(mut measure: impl FnMut() -> Result<Verdict, E>) -> Result<Verdict, E> {
+    let first = measure()?;
+    if first != Verdict::Failed {
+        return Ok(first);
+    }
+    match measure()? {
+        Verdict::Failed => Ok(Verdict::Failed),
+        _ => measure(),
+    }
+}
+
 /// The ratio of a row in `known-misses`, which has the fields benchmark, case, peer, ratio, reason.
 fn known_miss(case: &str, peer: &str) -> Option<f64> {
     let rows = KNOWN_MISSES.lines().filter(|line| !line.starts_with('#'));
