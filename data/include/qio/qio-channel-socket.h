@@ -148,7 +148,8 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:socket-type:
  *
- * The type of the socket: the type to create, or once it is open the type of the descriptor.
+ * The type of the socket: the type to create, or once it is open the type of the descriptor. It is
+ * set before the socket is open; later that is a warning.
  *
  * Since: 0.1
  */

@@ -153,7 +153,6 @@ impl ObjectImpl for ChannelSocket {
                 glib::ParamSpecEnum::builder_with_default("socket-type", gio::SocketType::Stream)
                     .nick("Socket type")
                     .blurb("The type of the socket: stream or message-oriented")
-                    .construct_only()
                     .build(),
             ];
             properties.extend(options::properties());
@@ -186,11 +185,14 @@ impl ObjectImpl for ChannelSocket {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &ParamSpec) {
         match pspec.name() {
-            "socket-type" => {
-                let kind = value.get().expect("a type of sockets");
-                self.kind
-                    .store(socket::native_kind(kind), Ordering::Release);
-            }
+            // Not a construct property: setting its default took a fifth of an accept.
+            "socket-type" => match self.fd.check_unopened() {
+                Ok(()) => {
+                    let kind = socket::native_kind(value.get().expect("a type of sockets"));
+                    self.kind.store(kind, Ordering::Release);
+                }
+                Err(e) => glib::g_warning!("Qio", "Unable to set \"socket-type\": {}", e),
+            },
             name => options::set_property(&self.obj(), name, value),
         }
     }

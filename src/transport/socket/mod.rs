@@ -68,7 +68,7 @@ glib::wrapper! {
     /// | --- | --- | --- |
     /// | `fd` | integer | readable: -1 when closed |
     /// | `local-address`, `remote-address` | [`gio::SocketAddress`] | readable |
-    /// | `socket-type` | [`gio::SocketType`] | readable, writable at construction |
+    /// | `socket-type` | [`gio::SocketType`] | readable, writable until it is open |
     /// | `send-buffer-size`, `receive-buffer-size` | unsigned | readable, writable: bytes |
     /// | `keep-alive` | boolean | readable, writable |
     /// | `user-timeout` | unsigned | readable, writable: milliseconds |

@@ -61,7 +61,12 @@ impl ChannelSocket {
         if let Some(bytes) = peer.ip_bytes() {
             self.accepted_from.get_or_init(|| bytes);
         }
-        self.fill(&mut Some(fd), from.traits(), true)
+        let features = self.record(&mut Some(fd), from.traits())?;
+        // The channel is new: nothing is notified of its properties.
+        self.obj()
+            .upcast_ref::<Channel>()
+            .set_first_features(features);
+        Ok(())
     }
 
     /// As [`open`](Self::open), for a blocking socket of this family and type that was just
@@ -87,6 +92,16 @@ impl ChannelSocket {
     }
 
     fn fill(&self, fd: &mut Option<OwnedFd>, traits: Traits, blocking: bool) -> io::Result<()> {
+        let features = self.record(fd, traits)?;
+        let obj = self.obj();
+        let channel = obj.upcast_ref::<Channel>();
+        channel.add_features(features);
+        channel.set_blocking_state(blocking);
+        Ok(())
+    }
+
+    /// Takes ownership of a socket of these traits. Returns the features of the channel.
+    fn record(&self, fd: &mut Option<OwnedFd>, traits: Traits) -> io::Result<Feature> {
         self.fd.fill_from(fd, || {
             self.kind.store(traits.kind, Ordering::Release);
             self.stream.store(traits.stream, Ordering::Relaxed);
@@ -108,8 +123,6 @@ impl ChannelSocket {
             }
             _ => channel.imp().set_message_oriented(true),
         }
-        channel.add_features(features);
-        channel.set_blocking_state(blocking);
-        Ok(())
+        Ok(features)
     }
 }

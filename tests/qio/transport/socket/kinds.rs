@@ -262,6 +262,17 @@ fn adopted_sockets_of_every_kind_have_the_features_of_their_kind() {
 }
 
 #[test]
+fn the_type_of_a_socket_can_be_set_until_it_is_open() {
+    let channel = ChannelSocket::new();
+    assert_eq!(channel.socket_type(), gio::SocketType::Stream);
+    channel.set_property("socket-type", PACKETS);
+    assert_eq!(channel.socket_type(), PACKETS);
+    let (open, _other) = ChannelSocket::pair().expect("a pair");
+    open.set_property("socket-type", PACKETS);
+    assert_eq!(open.socket_type(), gio::SocketType::Stream, "a warning");
+}
+
+#[test]
 fn an_adopted_datagram_socket_preserves_message_boundaries() {
     let (one, other) = UnixDatagram::pair().expect("a socketpair");
     let channel = qio::channel_for_fd(OwnedFd::from(one)).expect("a channel");
