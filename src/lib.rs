@@ -121,6 +121,7 @@ pub use net::{
     Backoff, ContextPool, Incoming, NetAddress, NetAddressError, NetListener, activation,
 };
 pub use observe::{MonitorState, MonitorWarning};
+pub use sys::release::prepare_exit;
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelIoStream, ChannelNull,
     ChannelSocket, CommandBuilder, ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,

@@ -294,6 +294,7 @@ fn python_exits_while_other_threads_execute_its_code() {
     for thread in [
         "call",
         "reference",
+        "late",
         "close",
         "class",
         "watch",

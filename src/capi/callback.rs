@@ -5,7 +5,7 @@ use std::mem;
 use glib_sys::{GDestroyNotify, gpointer};
 
 use super::Argument;
-use crate::sys::thread::stop_on_unwind;
+use crate::sys::{release::release, thread::stop_on_unwind};
 
 type Notify = unsafe extern "C" fn(gpointer);
 
@@ -75,7 +75,7 @@ impl<F> Drop for Callback<F> {
             let notify = unsafe { mem::transmute::<Notify, UnwindingNotify>(notify) };
             // SAFETY: the C contract: `notify` takes these data, once. Calls borrow the callback,
             // which is dropped here: there are no more.
-            stop_on_unwind(|| unsafe { notify(self.user_data) });
+            release(|| unsafe { notify(self.user_data) });
         }
     }
 }

@@ -23,6 +23,7 @@ mod channel;
 #[path = "coroutine.rs"]
 mod coroutines;
 mod descriptors;
+mod exit;
 mod guard;
 mod hub;
 mod instance;

@@ -21,6 +21,7 @@ use std::{
 use crate::{
     error::{io_error, panic_text},
     sync::{ProcessMutex, lock},
+    sys::release,
 };
 
 /// A thread without a job ends after this time.
@@ -132,6 +133,7 @@ fn enqueue(job: Job) -> io::Result<()> {
 /// The main function of a thread.
 fn work() {
     IS_POOL.set(true);
+    release::mark_thread();
     let mut pool = POOL.lock();
     loop {
         if let Some(job) = pool.queue.pop_front() {

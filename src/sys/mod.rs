@@ -20,6 +20,7 @@ pub(crate) mod listen_fds;
 pub(crate) mod options;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod release;
 pub(crate) mod scm;
 mod shared_fd;
 #[cfg(test)]

@@ -83,15 +83,20 @@ impl Drop for StopOnUnwind {
     #[cold]
     fn drop(&mut self) {
         // A panic of a function in Rust continues, and is caught above.
-        if thread::panicking() {
-            return;
+        if !thread::panicking() {
+            stop();
         }
-        if let Ok(Some(sender)) = ON_STOP.try_with(Cell::take) {
-            // It may be that nothing waits any more.
-            let _ = sender.send(());
-        }
-        loop {
-            thread::park();
-        }
+    }
+}
+
+/// Stops this thread, which does not end.
+#[cold]
+pub(super) fn stop() -> ! {
+    if let Ok(Some(sender)) = ON_STOP.try_with(Cell::take) {
+        // It may be that nothing waits any more.
+        let _ = sender.send(());
+    }
+    loop {
+        thread::park();
     }
 }

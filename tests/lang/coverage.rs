@@ -87,6 +87,7 @@ fn every_function_is_misused() {
                 "_counter_new",
                 "_backoff_new",
                 "_options_builder_new",
+                "_prepare_exit",
             ];
             !harmless.iter().any(|end| function.ends_with(end)) && function != "qio_in_coroutine"
         })

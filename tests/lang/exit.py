@@ -3,6 +3,7 @@
 The argument is what that thread does. Python before 3.14 ends the thread by pthread_exit().
 """
 
+import ctypes
 import os
 import pathlib
 import sys
@@ -66,6 +67,25 @@ def has_blocked_thread():
 
 def with_last_reference():
     """The thread holds the last reference to an object with an attribute of Python."""
+    return Exit(partial(os.write, reading_thread(), b"x"))
+
+
+def after_python():
+    """The same, and the thread releases it once Python is finalized, in a handler of exit()."""
+    at_exit = ctypes.CDLL(None)["__cxa_atexit"]
+    at_exit.argtypes = [ctypes.c_void_p] * 3
+
+    def call(function, argument):
+        address = ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p)
+        check(at_exit(address, argument, None) == 0)
+
+    # The last one is called first. It cannot report the end of the thread's work.
+    call("usleep", 300_000)
+    call("close", reading_thread())
+
+
+def reading_thread():
+    """Has a thread read from a FIFO. Returns the other end."""
     folder = tempfile.mkdtemp()
     fifo = os.path.join(folder, "fifo")
     os.mkfifo(fifo)
@@ -80,7 +100,7 @@ def with_last_reference():
     # In read(2), which ignores that closing the channel cancels it.
     while not has_blocked_thread():
         time.sleep(0.001)
-    return Exit(partial(os.write, unblock, b"x"))
+    return unblock
 
 
 def tls_pair():
@@ -185,6 +205,7 @@ def with_callback():
 sys.kept = {
     "call": in_call,
     "reference": with_last_reference,
+    "late": after_python,
     "close": closing,
     "class": in_virtual_function,
     "watch": in_callback,

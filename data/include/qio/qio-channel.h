@@ -2425,6 +2425,23 @@ gboolean qio_context_set_busy_poll (GMainContext *context,
                                     gint64 spin_us,
                                     GError **error);
 
+/**
+ * qio_prepare_exit:
+ *
+ * Prepares for the exit of the process: from now on the threads of this library release nothing
+ * that belongs to the application, and leak what they would have released.
+ *
+ * A release calls code of the application, such as a #GDestroyNotify or the disposal of an object,
+ * and that fails once the runtime of its language is finalized. Call this before, where that leaves
+ * the threads of the process running. The overrides for Python do so by `atexit`.
+ *
+ * Returns when no such thread is in a release, or after a second. Calls of channels, and the
+ * functions and classes of the application that they call, work as before.
+ *
+ * Since: 0.2
+ */
+void qio_prepare_exit (void);
+
 G_END_DECLS
 
 #endif

@@ -5,7 +5,7 @@ use std::{mem::ManuallyDrop, ops::Deref};
 use glib::object::ObjectType;
 use gobject_sys::GObject;
 
-use crate::sys::thread::{may_unwind, stop_on_unwind};
+use crate::sys::{release::release, thread::may_unwind};
 
 unsafe extern "C-unwind" {
     fn g_object_unref(object: *mut GObject);
@@ -42,6 +42,6 @@ impl<T: ObjectType> Drop for PoolRef<T> {
         let unref = may_unwind::<unsafe extern "C-unwind" fn(_)>(g_object_unref);
         // SAFETY: `new` and `clone` have taken a reference, which only this releases, as
         // `ManuallyDrop` does not.
-        stop_on_unwind(|| unsafe { unref(object) });
+        release(|| unsafe { unref(object) });
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     error::with_context,
     hub::{self, Hub, JoinHandle, Sleep, private_context},
     sync::{Creator, ForkMutex, thread_number},
-    sys::thread as sys_thread,
+    sys::{release, thread as sys_thread},
 };
 
 /// What a pool, its threads and its tasks share.
@@ -136,6 +136,7 @@ impl Threads {
         let thread = thread.spawn(move || {
             let _runs = runs;
             sys_thread::notify_stop(on_stop);
+            release::mark_thread();
             run(&theirs, &stop, &started);
         })?;
         self.handles.lock().push(Handle { thread, stopped });

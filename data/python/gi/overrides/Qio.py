@@ -5,6 +5,7 @@ A method `…_async` that is called without a callback returns an awaitable: for
 runs on the main context, or for asyncio if its loop runs that context.
 """
 
+import atexit
 import functools
 from inspect import Parameter, Signature
 
@@ -17,6 +18,9 @@ from ._qio_slots import to_bytes, wrap_slots
 from ._qio_tasks import Operation, gather, run, sleep, spawn, timeout
 
 Qio = get_introspection_module("Qio")
+
+# Threads of the library would release objects with data of Python after its end.
+atexit.register(Qio.prepare_exit)
 
 __all__ = [
     "Channel",
