@@ -108,7 +108,7 @@ impl Case {
                 Work::Small { count, .. } => (count as f64, "messages/s"),
                 Work::SlowReader => (1.0, "µs of CPU"),
                 Work::Deflate { count } => (count as f64, "messages/s"),
-                Work::Handshakes { count } => (count as f64, "1/s"),
+                Work::Handshakes { count, .. } => (count as f64, "1/s"),
             },
         };
         match self.figure {
@@ -128,7 +128,14 @@ const UP: Work = Work::Bulk {
     from: Sender::Client,
 };
 const DEFLATE: Work = Work::Deflate { count: 5_000 };
-const HANDSHAKES: Work = Work::Handshakes { count: 200 };
+const HANDSHAKES: Work = Work::Handshakes {
+    count: 200,
+    closes: false,
+};
+const CONNECTIONS: Work = Work::Handshakes {
+    count: 200,
+    closes: true,
+};
 
 const fn small(from: Sender) -> Work {
     Work::Small {
@@ -191,7 +198,7 @@ use Side::{Bare, Bytes, Fast, FastBuffered, Messages, Python, Soup, SoupBridge, 
 const COUNTS: Figure = Instructions([500, 1500]);
 
 #[rustfmt::skip] // a table
-pub(crate) const CASES: [Case; 33] = [
+pub(crate) const CASES: [Case; 35] = [
     case("ping-pong, unix", PING_PONG, Unix, [Messages, Tungstenite], Time, Some(1.0)),
     case("ping-pong, unix", PING_PONG, Unix, [Messages, Fast], Time, Some(1.15)),
     case("ping-pong, unix", PING_PONG, Unix, [Messages, SoupBridge], Time, Some(0.3)),
@@ -220,6 +227,8 @@ pub(crate) const CASES: [Case; 33] = [
     case("deflate", DEFLATE, Unix, [Messages, Soup], Speed, Some(1.0)),
     case("handshakes, unix", HANDSHAKES, Unix, [Messages, Tungstenite], Speed, Some(0.9)),
     case("handshakes, tcp", HANDSHAKES, Tcp, [Messages, Tungstenite], Speed, Some(0.9)),
+    case("connections, unix", CONNECTIONS, Unix, [Messages, Tungstenite], Speed, None),
+    case("connections, tcp", CONNECTIONS, Tcp, [Messages, Tungstenite], Speed, None),
     memory(Side::Tungstenite, 0.02),
     memory(Side::TungsteniteSmall, 0.5),
     relay(Side::Websocat, RELAYED),

@@ -16,10 +16,16 @@ use qio::{
 use tokio::io::{AsyncRead, AsyncWrite, BufStream};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{self, Message, protocol::Role},
+    tungstenite::{
+        self, Message,
+        protocol::{CloseFrame, Role, frame::coding::CloseCode},
+    },
 };
 
 pub(crate) const URI: &str = "ws://localhost/";
+
+/// The code of a close frame without a fault (RFC 6455, section 7.4.1).
+const NORMAL: u16 = 1000;
 
 /// What carries a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,6 +156,13 @@ pub(crate) async fn handshake((client, server): &OurEnds) -> io::Result<()> {
     here.and(there)
 }
 
+/// The closing handshake, which both ends begin, and the disposal of both.
+pub(crate) async fn closing_handshake((client, server): OurEnds) -> io::Result<()> {
+    let both = future::join(client.bye_future(NORMAL, ""), server.bye_future(NORMAL, ""));
+    let (here, there) = both.await;
+    here.and(there)
+}
+
 /// What tokio's sockets have in common.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
     fn new(fd: OwnedFd) -> io::Result<Self>
@@ -215,6 +228,18 @@ impl<S: Socket> End for WebSocketStream<S> {
 
 pub(crate) fn from_tungstenite(e: tungstenite::Error) -> io::Error {
     io::Error::other(e)
+}
+
+/// The same as [`closing_handshake`], for one end.
+pub(crate) async fn close_tungstenite<S: Socket>(mut end: WebSocketStream<S>) -> io::Result<()> {
+    let code = CloseCode::Normal;
+    let reason = Default::default();
+    let frame = CloseFrame { code, reason };
+    end.close(Some(frame)).await.map_err(from_tungstenite)?;
+    while let Some(message) = end.next().await {
+        message.map_err(from_tungstenite)?;
+    }
+    Ok(())
 }
 
 pub(crate) struct Fast;

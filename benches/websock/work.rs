@@ -15,7 +15,8 @@ use qio::{ChannelSocket, prelude::*};
 use tokio_tungstenite::{accept_async, client_async};
 
 use super::ends::{
-    Bytes, End, Messages, Net, OnTokio, Socket, URI, from_tungstenite, handshake, options, our_ends,
+    Bytes, End, Messages, Net, OnTokio, Socket, URI, close_tungstenite, closing_handshake,
+    from_tungstenite, handshake, options, our_ends,
 };
 
 const TEXT: &[u8] = b"twenty bytes of text";
@@ -38,27 +39,18 @@ pub(crate) const JSON: usize = 4096;
 #[derive(Clone, Copy)]
 pub(crate) enum Work {
     /// A text goes there and back.
-    PingPong {
-        trips: usize,
-    },
+    PingPong { trips: usize },
     /// Binary messages go one way.
-    Bulk {
-        from: Sender,
-    },
+    Bulk { from: Sender },
     /// Small messages go one way, in a row.
-    Small {
-        from: Sender,
-        count: usize,
-    },
+    Small { from: Sender, count: usize },
     /// A server sends a large message; the time is that of its processor.
     SlowReader,
     /// A server sends messages that are compressed.
-    Deflate {
-        count: usize,
-    },
-    Handshakes {
-        count: usize,
-    },
+    Deflate { count: usize },
+    /// Opening handshakes over sockets that are not registered with the loop yet. With `closes`
+    /// also closing handshakes, and the disposal of both ends.
+    Handshakes { count: usize, closes: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,14 +190,22 @@ async fn both_tasks<E: End>(work: Work, client: E, server: E) -> io::Result<Dura
 pub(crate) fn ours(work: Work, net: Net, by_messages: bool) -> io::Result<Duration> {
     let options = options(matches!(work, Work::Deflate { .. }))?;
     match work {
-        Work::Handshakes { count } => {
+        Work::Handshakes { count, closes } => {
             let pairs = pairs(net, count)?;
             on_main_loop(async move {
-                let start = Instant::now();
+                let mut took = Duration::ZERO;
                 for pair in pairs {
-                    handshake(&our_ends(pair, &options)?).await?;
+                    let start = Instant::now();
+                    let ends = our_ends(pair, &options)?;
+                    handshake(&ends).await?;
+                    let left = match closes {
+                        true => closing_handshake(ends).await.map(|()| None)?,
+                        false => Some(ends),
+                    };
+                    took += start.elapsed();
+                    drop(left);
                 }
-                Ok(start.elapsed())
+                Ok(took)
             })
         }
         Work::SlowReader => {
@@ -261,16 +261,26 @@ pub(crate) fn on_tokio<L: OnTokio>(work: Work, net: Net) -> io::Result<Duration>
 async fn over<L: OnTokio, S: Socket>(work: Work, net: Net) -> io::Result<Duration> {
     match work {
         // Only tokio-tungstenite performs it without hyper.
-        Work::Handshakes { count } => {
+        Work::Handshakes { count, closes } => {
             let pairs = pairs(net, count)?;
-            let start = Instant::now();
+            let mut took = Duration::ZERO;
             for (here, there) in pairs {
+                let start = Instant::now();
                 let client = client_async(URI, S::new(here)?);
                 let (here, there) = future::join(client, accept_async(S::new(there)?)).await;
-                here.map_err(from_tungstenite)?;
-                there.map_err(from_tungstenite)?;
+                let (here, _) = here.map_err(from_tungstenite)?;
+                let there = there.map_err(from_tungstenite)?;
+                let left = match closes {
+                    true => {
+                        future::try_join(close_tungstenite(here), close_tungstenite(there)).await?;
+                        None
+                    }
+                    false => Some((here, there)),
+                };
+                took += start.elapsed();
+                drop(left);
             }
-            Ok(start.elapsed())
+            Ok(took)
         }
         Work::SlowReader => {
             let (fd, there) = net.pair()?;
