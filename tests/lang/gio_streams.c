@@ -292,6 +292,29 @@ connections (void)
   check (same == QIO_CHANNEL (other));
 }
 
+/* Calls work as before once the exit is prepared, also by threads of the pool. */
+static void
+prepared_exit (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelSocket) one = NULL;
+  g_autoptr (QIOChannelSocket) other = NULL;
+  g_autoptr (GInputStream) input = g_memory_input_stream_new_from_data ("data", 4, NULL);
+  g_autoptr (QIOChannelIOStream) channel = NULL;
+  char buf[4];
+
+  qio_prepare_exit ();
+  qio_prepare_exit ();
+  make_pair (&one, &other);
+  check (qio_channel_write_all (QIO_CHANNEL (one), "ping", 4, &error) == 0);
+  check (qio_channel_read_all (QIO_CHANNEL (other), buf, 4, &error) == 0);
+  channel = qio_channel_io_stream_new_pair (input, NULL, &error);
+  check_ok (error);
+  check (qio_channel_read_all (QIO_CHANNEL (channel), buf, 4, &error) == 0);
+  check (memcmp (buf, "data", 4) == 0);
+  check (qio_channel_close (QIO_CHANNEL (channel), &error) == 0);
+}
+
 int
 main (void)
 {
@@ -302,6 +325,7 @@ main (void)
   no_reader ();
   handlers ();
   connections ();
+  prepared_exit ();
   puts ("gio_streams: ok");
   return 0;
 }
